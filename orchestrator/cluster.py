@@ -1,0 +1,113 @@
+"""Starts a local Ray on the loopback address, or joins the one at an address.
+
+Must never know what runs on it. Tokens stay in Ray's own file, which only the user may read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from orchestrator.errors import RunnerError
+
+__all__ = ["Node", "connect", "local_cpus", "missing"]
+
+_QUIET: Final = {
+    # Without it `ray.init` listens on every interface of the machine.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_DEDUP_LOGS": "0",
+}
+LOOPBACK: Final = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """One machine of the cluster and what it offers in all."""
+
+    name: str
+    cpus: float
+    gpus: float
+    memory: float
+
+
+def local_cpus() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def connect(address: str | None = None, *, cpus: int | None = None) -> Iterator[list[Node]]:
+    """Is inside a cluster for as long as the block lasts, and leaves nothing running behind it.
+
+    A cluster that this process is in already is used and left as it is.
+
+    Args:
+        address: of a running cluster; None starts one here.
+        cpus: cores that a cluster started here offers; None: those that this process may use.
+
+    Raises:
+        RunnerError: the cluster did not start or does not answer.
+    """
+    os.environ.update({key: value for key, value in _QUIET.items() if key not in os.environ})
+    import ray
+
+    if ray.is_initialized():
+        yield _nodes(ray.nodes())
+        return
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    if address is None:
+        options |= {
+            "num_cpus": cpus or local_cpus(),
+            "include_dashboard": False,
+            "_node_ip_address": LOOPBACK,
+        }
+    else:
+        options["address"] = address
+    # Ray writes its token readable for everybody unless the mask forbids it.
+    mask = os.umask(0o077)
+    try:
+        ray.init(**options)
+    except (ConnectionError, RuntimeError, ValueError, OSError, TimeoutError) as error:
+        where = address or "this machine"
+        reason = " ".join(str(error).split())[:300]
+        raise RunnerError(
+            f"ray: a cluster on {where} is needed, got: {reason}."
+            " `cliffsweep doctor` looks closer; --inline does without Ray."
+        ) from error
+    finally:
+        os.umask(mask)
+    try:
+        yield _nodes(ray.nodes())
+    finally:
+        ray.shutdown()
+
+
+def _nodes(found: list[Mapping[str, Any]]) -> list[Node]:
+    return [
+        Node(
+            name=str(node.get("NodeManagerHostname")),
+            cpus=node["Resources"].get("CPU", 0.0),
+            gpus=node["Resources"].get("GPU", 0.0),
+            memory=node["Resources"].get("memory", 0.0),
+        )
+        for node in found
+        if node.get("Alive")
+    ]
+
+
+def missing(nodes: list[Node], *, cpu: float, gpu: float, memory: float) -> str | None:
+    """Says what no node can give at once; None if one can."""
+    if any(n.cpus >= cpu and n.gpus >= gpu and n.memory >= memory for n in nodes):
+        return None
+    best = {
+        "cpu": (cpu, max((n.cpus for n in nodes), default=0)),
+        "gpu": (gpu, max((n.gpus for n in nodes), default=0)),
+        "memory": (memory, max((n.memory for n in nodes), default=0)),
+    }
+    short = [f"{name} {want:g} (the largest node has {has:g})" for name, (want, has) in best.items() if want > has]
+    return " and ".join(short) or "cpu, gpu and memory together on one node"

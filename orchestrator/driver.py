@@ -1,0 +1,291 @@
+"""Runs a sweep: what it asks for, less what its store already holds.
+
+Must never know which runner does the work, nor how progress is shown.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol
+
+from orchestrator.code import keep
+from orchestrator.errors import GateError, Interrupted
+from orchestrator.expand import Cell
+from orchestrator.lease import Lease
+from orchestrator.planning import Plan, make_plan, record_plan, status_counts, work_left
+from orchestrator.provenance import code_version
+from orchestrator.queue import Gates, Tally, TrialQueue
+from orchestrator.runners import Runner
+from orchestrator.spec import Resources, Sweep
+from orchestrator.spec_load import LoadedSweep
+from orchestrator.trial import Attempt, Outcome
+from results.ledger import Event, Ledger
+from results.store import Store
+
+__all__ = ["Listener", "Options", "Summary", "run_sweep"]
+
+LEAVE = "control/leave"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line adds to a sweep file.
+
+    Attributes:
+        cpu: cores of a trial, instead of the file's.
+        gpu: devices of a trial, instead of the file's.
+        data_dir: folder of the full data sets.
+        kinds: folders with the user's kinds, found already.
+        only: trials to run; all that are left where empty.
+    """
+
+    cpu: float | None = None
+    gpu: float | None = None
+    data_dir: str | None = None
+    kinds: tuple[Path, ...] = ()
+    only: tuple[str, ...] = ()
+
+    def override(self, resources: Resources) -> Resources:
+        """The resources of a trial after the command line had its say."""
+        given = {"cpu": self.cpu, "gpu": self.gpu}
+        return resources.model_copy(update={k: v for k, v in given.items() if v is not None})
+
+
+class Listener(Protocol):
+    """Hears what happens while a sweep runs."""
+
+    def planned(self, plan: Plan, left: int) -> None:
+        """The plan stands; so many cells are left to run."""
+        ...
+
+    def started(self, tally: Tally, attempt: Attempt) -> None:
+        """An attempt is about to start."""
+        ...
+
+    def ended(self, tally: Tally, outcome: Outcome, verdict: str) -> None:
+        """An attempt ended: `completed`, `retry`, `failed` or `foreign`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What one run of the driver did.
+
+    Attributes:
+        sweep: name of the sweep.
+        total: wanted cells.
+        counts: wanted cells per status, afterwards.
+        trained: trials that this run completed.
+        retried: attempts that failed and were tried again.
+        wall_s: how long it took, seconds.
+        removed: cells that are no longer wanted.
+    """
+
+    sweep: str
+    total: int
+    counts: Mapping[str, int]
+    trained: int = 0
+    retried: int = 0
+    wall_s: float = 0.0
+    removed: int = 0
+
+    @property
+    def exit_code(self) -> int:
+        """0 when every wanted cell is completed, else 1."""
+        done = self.counts.get("completed", 0) + self.counts.get("stopped", 0)
+        return 0 if done == self.total else 1
+
+
+RunnerMaker = Callable[[Sequence[Resources]], Runner]
+
+
+def run_sweep(
+    loaded: LoadedSweep,
+    cells: Sequence[Cell],
+    *,
+    store: Store,
+    make_runner: RunnerMaker,
+    options: Options | None = None,
+    listener: Listener | None = None,
+    clock: Callable[[], float] = time.time,
+    on_queue: Callable[[TrialQueue], None] = lambda queue: None,
+) -> Summary:
+    """Plans, runs what is left, and returns how it stands.
+
+    Args:
+        loaded: the sweep file.
+        cells: its cells, in running order.
+        store: the run directory.
+        make_runner: given all demands that occur, makes the place where attempts run. It is not
+            called when nothing is left.
+        options: what the command line adds.
+        listener: hears what happens.
+        clock: seconds since 1970.
+        on_queue: is handed the queue, to stop it from a signal handler.
+
+    Raises:
+        LeaseError: another driver works on this run directory.
+        GateError: too much failed.
+        Interrupted: the queue was stopped from outside.
+        RunnerError: the cluster did not start, or a trial fits nowhere.
+        StorageError: the run directory cannot be written.
+    """
+    begun = clock()
+    with Lease(store) as lease:
+        session = _Session(loaded, cells, store, options or Options(), listener, clock)
+        session.open()
+        left = session.left()
+        if listener is not None:
+            listener.planned(session.plan, len(left))
+        tally = Tally()
+        if left:
+            tally = session.work(left, make_runner, lease, on_queue)
+        return session.summary(tally, clock() - begun)
+
+
+@dataclass(slots=True)
+class _Session:
+    """One run of the driver on one run directory."""
+
+    loaded: LoadedSweep
+    cells: Sequence[Cell]
+    store: Store
+    options: Options
+    listener: Listener | None
+    clock: Callable[[], float]
+    ledger: Ledger = field(init=False)
+    plan: Plan = field(init=False)
+    kinds: tuple[str, ...] = ()
+
+    @property
+    def sweep(self) -> Sweep:
+        """The sweep file's values."""
+        return self.loaded.sweep
+
+    def open(self) -> None:
+        """Records file, code and plan, and closes attempts that a dead driver left open."""
+        self.ledger = Ledger(self.store, sweep=self.sweep.name, clock=self.clock)
+        self.store.delete(LEAVE)
+        kept = keep(self.store, self.loaded.data, self.options.kinds, now=self.clock())
+        self.kinds = tuple(map(str, kept))
+        self.plan = make_plan(self.sweep.name, self.cells, self.ledger.trials())
+        record_plan(
+            self.plan,
+            self.ledger,
+            code=code_version(Path(__file__).parent),
+            goal=self.sweep.metric.goal,
+        )
+        self._close_orphans()
+        self.ledger.fold()
+        self.ledger.sweep_superseded()
+
+    def _close_orphans(self) -> None:
+        """Ends attempts that have no end: their driver is gone, since this one has the lease."""
+        for event in self.ledger.latest().values():
+            if event.status == "running":
+                self._record_end(
+                    event.trial_id,
+                    event.attempt,
+                    failure_class="preempted",
+                    detail="the driver went away; the trial goes on from its last checkpoint.",
+                )
+
+    def left(self) -> list[Cell]:
+        """Cells that this run has to do."""
+        left = work_left(self.plan, self.ledger.latest())
+        only = set(self.options.only)
+        return [cell for cell in left if cell.trial_id in only] if only else left
+
+    def work(
+        self,
+        left: Sequence[Cell],
+        make_runner: RunnerMaker,
+        lease: Lease,
+        on_queue: Callable[[TrialQueue], None],
+    ) -> Tally:
+        """Runs the cells that are left.
+
+        Raises:
+            GateError: too much failed.
+            Interrupted: somebody stopped the queue.
+        """
+        by_id = {cell.trial_id: cell for cell in left}
+        queue = TrialQueue(
+            list(by_id),
+            make=lambda trial_id: self._attempt(by_id[trial_id], queue, lease),
+            retry=self.sweep.retry,
+            gates=Gates(
+                max_failed=self.sweep.max_failed_trials.of(self.plan.total),
+                max_consecutive=self.sweep.max_consecutive_failures,
+            ),
+            on_outcome=lambda outcome, verdict: self._ended(queue, outcome, verdict),
+        )
+        on_queue(queue)
+        demands = {self.options.override(cell.resources): None for cell in left}
+        make_runner(tuple(demands)).run(queue)
+        self.ledger.fold()
+        if queue.stop_reason is not None:
+            raise GateError(queue.stop_reason)
+        if queue.stopping:
+            raise Interrupted(f"{self.sweep.name}: interrupted.")
+        return queue.tally
+
+    def _attempt(self, cell: Cell, queue: TrialQueue, lease: Lease) -> Attempt:
+        if lease.lost:
+            queue.stop()
+        attempt = Attempt(
+            root=str(self.store.root),
+            sweep=self.sweep.name,
+            trial_id=cell.trial_id,
+            number=self.ledger.attempts(cell.trial_id),
+            config=cell.config,
+            resources=self.options.override(cell.resources),
+            resume_from=self.ledger.usable_checkpoint(cell.trial_id),
+            checkpoint_every=self.sweep.checkpoint.every,
+            checkpoint_keep=self.sweep.checkpoint.keep,
+            timeout_s=self.sweep.trial_timeout,
+            kinds=self.kinds,
+            data_dir=self.options.data_dir,
+        )
+        if self.listener is not None:
+            self.listener.started(queue.tally, attempt)
+        return attempt
+
+    def _ended(self, queue: TrialQueue, outcome: Outcome, verdict: str) -> None:
+        if not outcome.recorded:
+            self._record_end(
+                outcome.trial_id,
+                outcome.number,
+                failure_class=outcome.failure_class or "worker_lost",
+                detail=outcome.detail or "",
+            )
+        if self.listener is not None:
+            self.listener.ended(replace(queue.tally), outcome, verdict)
+
+    def _record_end(self, trial_id: str, number: int, *, failure_class: str, detail: str) -> None:
+        """Writes the end of an attempt whose worker could not."""
+        self.ledger.record(
+            Event(
+                sweep=self.sweep.name,
+                trial_id=trial_id,
+                attempt=number,
+                status="failed",
+                failure_class=failure_class,
+                detail=detail,
+            )
+        )
+
+    def summary(self, tally: Tally, wall_s: float) -> Summary:
+        """How the sweep stands now."""
+        return Summary(
+            sweep=self.sweep.name,
+            total=self.plan.total,
+            counts=dict(status_counts(self.plan, self.ledger.latest())),
+            trained=tally.completed,
+            retried=tally.retried,
+            wall_s=wall_s,
+            removed=len(self.plan.removed),
+        )

@@ -1,0 +1,295 @@
+"""Turns a sweep file into its cells: which workloads it asks for, under which ids, in which order.
+
+Must never know what of it is done already, nor how anything runs.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from typing import Any
+
+from pydantic import ValidationError
+
+from orchestrator.errors import Problem, SpecError
+from orchestrator.space import Assignment, Axis, assign, axis_values, cells_of
+from orchestrator.spec import Grid, Resources, Sweep
+from orchestrator.spec_load import LoadedSweep, sentence
+from workloads.config import Program, validate
+from workloads.kinds import canonical, load, names
+
+__all__ = ["Cell", "expand", "trial_id"]
+
+MAX_PROBLEMS = 50
+"""Problems after which the search for more ends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One point of a grid.
+
+    Attributes:
+        trial_id: 12 hexadecimal digits, the hash of `config`.
+        grid: name of the first grid that asks for it.
+        config: the canonical workload, every default filled in.
+        baseline_id: the cell that its score is relative to, None without a baseline.
+        score_rule: how it is compared with the baseline, None without one.
+        metric: what its score reads.
+        resources: what it asks of a machine.
+    """
+
+    trial_id: str
+    grid: str
+    config: Mapping[str, Any]
+    baseline_id: str | None = None
+    score_rule: str | None = None
+    metric: str
+    resources: Resources
+
+    @property
+    def seed(self) -> int | None:
+        """The workload's seed, None if it has none."""
+        seed = self.config.get("seed")
+        return seed if isinstance(seed, int) else None
+
+
+def trial_id(config: Mapping[str, Any]) -> str:
+    """Hashes a canonical workload: 12 hexadecimal digits of blake2b over its sorted JSON."""
+    text = json.dumps(config, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return blake2b(text.encode(), digest_size=6).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A cell that is valid, before its baseline is known."""
+
+    cell: Cell
+    program: Program
+    values: dict[str, Any]
+
+
+def expand(loaded: LoadedSweep) -> list[Cell]:
+    """Returns all cells in the order in which they should run; equal cells are one.
+
+    Raises:
+        SpecError: everything wrong with the grids and the cells, each with its line.
+    """
+    expander = _Expander(loaded)
+    drafts = {draft.cell.trial_id: draft for draft in reversed(list(expander.drafts()))}
+    in_file_order = list(reversed(drafts.values()))
+    if not in_file_order and not expander.problems:
+        expander.blame(("grids",), "at least one cell is left, got none. Loosen exclude.")
+    if expander.problems:
+        raise SpecError(list(expander.problems))
+    cells = expander.with_baselines(in_file_order)
+    if expander.problems:
+        raise SpecError(list(expander.problems))
+    return in_order(cells, order=loaded.sweep.order)
+
+
+class _Expander:
+    """Walks the grids of one file, collecting drafts and problems."""
+
+    def __init__(self, loaded: LoadedSweep) -> None:
+        self.problems: dict[Problem, None] = {}
+        self._loaded = loaded
+        self._sweep = loaded.sweep
+
+    def blame(self, path: tuple[str | int, ...], message: str, *, at_key: bool = False) -> None:
+        """Notes a problem; the same one from many cells counts once."""
+        self.problems[self._loaded.document.problem(path, message, at_key=at_key)] = None
+
+    def drafts(self) -> Iterator[_Draft]:
+        """Yields the valid cells grid by grid."""
+        self._check_method()
+        grids = self._sweep.grids
+        if grids is None:
+            yield from self._of_grid(Grid(name=self._sweep.name), None)
+            return
+        for number, grid in enumerate(grids):
+            yield from self._of_grid(grid, number)
+
+    def _check_method(self) -> None:
+        known = names("orchestrator.search")
+        if self._sweep.method not in known:
+            message = f"a search that is built, got {self._sweep.method!r}."
+            self.blame(("method",), f"{message} Known searches: {', '.join(known)}.")
+            return
+        try:
+            load("orchestrator.search", self._sweep.method).model_validate(self._sweep.search)
+        except ValidationError as error:
+            for detail in error.errors(include_url=False):
+                self.blame(("search", *detail["loc"]), sentence(detail), at_key=True)
+
+    def _of_grid(self, grid: Grid, number: int | None) -> Iterator[_Draft]:
+        axes = self._axes_of(grid, number)
+        if axes is None:
+            return
+        cells = cells_of(
+            axes,
+            zipped=grid.zip,
+            fixed=grid.set,
+            when=grid.when,
+            exclude=grid.exclude,
+            base=self._sweep.workload,
+        )
+        try:
+            for values, used in cells:
+                for seed in self._sweep.replicates.seeds if self._sweep.replicates else [None]:
+                    if seed is not None:
+                        values = values | {"seed": seed}
+                    draft = self._draft(grid, number, values, used)
+                    if draft is not None:
+                        yield draft
+                    if len(self.problems) >= MAX_PROBLEMS:
+                        return
+        except ValueError as error:
+            self.blame(() if number is None else ("grids", number), str(error))
+
+    def _axes_of(self, grid: Grid, number: int | None) -> list[Axis] | None:
+        axes = []
+        for name, given in grid.parameters.items():
+            try:
+                values, written = axis_values(given)
+                axes.append(Axis(name, values, written))
+            except ValueError as error:
+                self.blame(("grids", number or 0, "parameters", name), str(error))
+        return axes if len(axes) == len(grid.parameters) else None
+
+    def _draft(
+        self,
+        grid: Grid,
+        number: int | None,
+        values: dict[str, Any],
+        used: Sequence[Assignment],
+    ) -> _Draft | None:
+        try:
+            program = validate(values)
+        except ValidationError as error:
+            for detail in error.errors(include_url=False):
+                unknown = detail["type"] in ("extra_forbidden", "unknown_key")
+                path = self._path_of(detail["loc"], number, used)
+                self.blame(path, sentence(detail), at_key=unknown)
+            return None
+        config = canonical(program)
+        cell = Cell(
+            trial_id=trial_id(config),
+            grid=grid.name,
+            config=config,
+            metric=self._sweep.metric.name,
+            resources=grid.resources or self._sweep.resources,
+        )
+        return _Draft(cell, program, values)
+
+    def _path_of(
+        self, loc: tuple[str | int, ...], number: int | None, used: Sequence[Assignment]
+    ) -> tuple[str | int, ...]:
+        """Finds what in the file gave the workload its value at `loc`."""
+        best: tuple[str | int, ...] = ("workload", *loc)
+        depth = -1
+        for choice in used:
+            parts = tuple(choice.name.split("."))
+            shared = min(len(parts), len(loc))
+            if parts[:shared] != tuple(map(str, loc[:shared])) or shared <= depth:
+                continue
+            depth = shared
+            head: tuple[str | int, ...] = ("grids", number or 0)
+            head += ("set",) if choice.index is None else ("parameters",)
+            index = (choice.index,) if choice.index is not None and choice.written else ()
+            best = (*head, choice.name, *index, *loc[len(parts) :])
+        if loc == ("seed",) and self._sweep.replicates:
+            return ("replicates", "seeds")
+        return best
+
+    def with_baselines(self, drafts: Sequence[_Draft]) -> list[Cell]:
+        """Finds each cell's baseline among the cells."""
+        baseline = self._sweep.baseline
+        if baseline is None:
+            return [draft.cell for draft in drafts]
+        known = {draft.cell.trial_id for draft in drafts}
+        ids: dict[str, str | None] = {}
+        return [self._with_baseline(draft, baseline, known, ids) for draft in drafts]
+
+    def _with_baseline(
+        self,
+        draft: _Draft,
+        baseline: Mapping[str, Any],
+        known: set[str],
+        ids: dict[str, str | None],
+    ) -> Cell:
+        values = dict(draft.values) | baseline_norm(draft.program)
+        for name, value in baseline.items():
+            assign(values, name, value)
+        key = json.dumps(values, sort_keys=True)
+        if key not in ids:
+            ids[key] = self._baseline_id(values)
+        found = ids[key]
+        if found is None:
+            return draft.cell
+        if found not in known:
+            message = (
+                f"each cell's baseline is a cell of the sweep, got none with {dict(baseline)} for "
+                f"grid {draft.cell.grid}. Add it to a grid, or leave baseline out."
+            )
+            self.blame(("baseline",), message, at_key=True)
+            return draft.cell
+        rule, metric = draft.program.score_rule, draft.program.score_metric
+        return replace(
+            draft.cell,
+            baseline_id=found,
+            score_rule=rule or "difference",
+            metric=metric or draft.cell.metric,
+        )
+
+    def _baseline_id(self, values: dict[str, Any]) -> str | None:
+        try:
+            return trial_id(canonical(validate(values)))
+        except ValidationError as error:
+            for detail in error.errors(include_url=False):
+                self.blame(("baseline", ".".join(map(str, detail["loc"]))), sentence(detail))
+            return None
+
+
+def baseline_norm(program: Program) -> dict[str, Any]:
+    """The norm that a baseline has: the model's own."""
+    return {} if program.default_norm is None else {"norm": canonical(program.default_norm)}
+
+
+def in_order(cells: Sequence[Cell], *, order: str) -> list[Cell]:
+    """Puts cells into the order in which they start.
+
+    `balanced` takes from every grid in step and within a grid by van der Corput's sequence, so
+    that whatever prefix is finished covers the design evenly; baselines come first, since no
+    score exists without them. `shuffled` is the same shuffle every time.
+    """
+    if order == "as_written":
+        return list(cells)
+    if order == "shuffled":
+        shuffled = list(cells)
+        random.Random(0).shuffle(shuffled)
+        return shuffled
+    baselines = {cell.baseline_id for cell in cells}
+    members: dict[str, list[int]] = {}
+    for index, cell in enumerate(cells):
+        members.setdefault(cell.grid, []).append(index)
+    keys: dict[int, tuple[bool, float, int]] = {}
+    for indices in members.values():
+        ranked = sorted(range(len(indices)), key=_van_der_corput)
+        for rank, position in enumerate(ranked):
+            index = indices[position]
+            first = cells[index].trial_id in baselines
+            keys[index] = (not first, (rank + 0.5) / len(indices), index)
+    return [cells[index] for index in sorted(keys, key=keys.__getitem__)]
+
+
+def _van_der_corput(index: int) -> float:
+    """The index' binary digits mirrored at the point: 0, 1/2, 1/4, 3/4, 1/8 …"""
+    value, share = 0.0, 0.5
+    while index:
+        value += share * (index & 1)
+        index >>= 1
+        share /= 2
+    return value

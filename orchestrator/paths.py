@@ -1,0 +1,112 @@
+"""Owns every path that the orchestrator uses: run directories, sweep files, shipped sweeps.
+
+Knows nothing of what is in the files; the names of rows and events belong to `results`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from hashlib import blake2b
+from pathlib import Path
+
+from orchestrator.errors import InputError
+from results.store import Store
+
+__all__ = [
+    "LEASE",
+    "code_name",
+    "newest_sweep_file",
+    "run_directories",
+    "run_directory",
+    "shipped_sweeps",
+    "storage_root",
+    "sweep_file_name",
+]
+
+LEASE = "lease.json"
+"""Name of the lease in a run directory."""
+
+STORAGE_VARIABLE = "CLIFFSWEEP_STORAGE"
+DEFAULT_STORAGE = "runs"
+
+_SWEEP_FILE = re.compile(r"sweep/\d{8}T\d{12}-[0-9a-f]{12}\.yaml")
+_SWEEP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+
+
+def storage_root(
+    given: str | None = None, *, in_file: str | None = None, environ: Mapping[str, str] = os.environ
+) -> Path:
+    """Where run directories stand: the flag, the environment, the sweep file, `runs`.
+
+    Raises:
+        InputError: it is a URL, whose backend is not built yet.
+    """
+    chosen = given or environ.get(STORAGE_VARIABLE) or in_file or DEFAULT_STORAGE
+    if "://" in chosen:
+        raise InputError(
+            f"storage: a folder is needed (object stores are not built yet), got {chosen!r}."
+            " Choose a folder with --storage."
+        )
+    return Path(chosen).expanduser()
+
+
+def run_directory(root: Path, name: str) -> Path:
+    """The run directory of a sweep; its files need not exist.
+
+    Raises:
+        InputError: the name is not one of a sweep.
+    """
+    if not _SWEEP_NAME.fullmatch(name):
+        raise InputError(
+            f"name: a sweep's name is letters, digits, '_', '-' and '.', got {name!r}."
+            " `cliffsweep ls` shows those that exist."
+        )
+    return root / name
+
+
+def run_directories(root: Path) -> list[Path]:
+    """Folders below a storage root that hold a sweep, by name."""
+    if not root.is_dir():
+        return []
+    return sorted(path for path in root.iterdir() if (path / "sweep").is_dir())
+
+
+def sweep_file_name(data: bytes, now: float) -> str:
+    """The name under which a version of a sweep file is kept.
+
+    Args:
+        data: its bytes.
+        now: seconds since 1970.
+    """
+    stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%S%f")
+    return f"sweep/{stamp}-{_digest(data)}.yaml"
+
+
+def newest_sweep_file(store: Store) -> str | None:
+    """Name of the sweep file that was kept last, None if none was."""
+    found = [name for name in store.list("sweep/") if _SWEEP_FILE.fullmatch(name)]
+    return max(found, default=None)
+
+
+def code_name(files: Sequence[tuple[str, bytes]]) -> str:
+    """The folder under which the user's code is kept: `code/<hash of names and contents>`."""
+    return f"code/{_digest(b''.join(name.encode() + bytes(1) + data for name, data in files))}"
+
+
+def _digest(data: bytes) -> str:
+    return blake2b(data, digest_size=6).hexdigest()
+
+
+def shipped_sweeps() -> dict[str, Path]:
+    """The sweep files that come with the package, by name.
+
+    An installed wheel holds them inside the package, a checkout beside it.
+    """
+    here = Path(__file__).parent
+    for folder in (here / "sweeps", here.parent / "sweeps"):
+        if folder.is_dir():
+            return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    return {}

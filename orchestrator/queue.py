@@ -1,0 +1,173 @@
+"""Decides what runs next, what is tried again, and when a sweep has failed too much to go on.
+
+Must never know where attempts run; time is a clock it is given.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from orchestrator.failures import retries
+from orchestrator.spec import Retry
+from orchestrator.trial import Attempt, Outcome
+
+__all__ = ["Gates", "Tally", "TrialQueue"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gates:
+    """How much may fail before the sweep stops.
+
+    Attributes:
+        max_failed: trials that may fail; one more stops the sweep.
+        max_consecutive: failures in a row, of any trials, that stop it.
+    """
+
+    max_failed: int
+    max_consecutive: int
+
+
+@dataclass(slots=True)
+class Tally:
+    """What happened so far in one run of the driver.
+
+    Attributes:
+        completed: trials that completed.
+        failed: trials whose retries are spent.
+        retried: attempts that failed and are tried again.
+        foreign: attempts that another process holds.
+        running: attempts under way.
+        waiting: trials not yet started, retries among them.
+    """
+
+    completed: int = 0
+    failed: int = 0
+    retried: int = 0
+    foreign: int = 0
+    running: int = 0
+    waiting: int = 0
+
+
+@dataclass(order=True, slots=True)
+class _Waiting:
+    due: float
+    rank: int
+    trial_id: str = field(compare=False)
+
+
+class TrialQueue:
+    """The trials of one run of the driver, in order, with their retries."""
+
+    def __init__(
+        self,
+        trial_ids: Sequence[str],
+        *,
+        make: Callable[[str], Attempt],
+        retry: Retry,
+        gates: Gates,
+        clock: Callable[[], float] = time.monotonic,
+        on_outcome: Callable[[Outcome, str], None] = lambda outcome, verdict: None,
+    ) -> None:
+        """Takes the work.
+
+        Args:
+            trial_ids: what to run, in order.
+            make: builds the next attempt at a trial, when it is about to start.
+            retry: budgets and waits.
+            gates: when to stop.
+            clock: seconds that never jump back.
+            on_outcome: hears each outcome with the verdict `completed`, `retry` or `failed`.
+        """
+        self._make = make
+        self._retry = retry
+        self._gates = gates
+        self._clock = clock
+        self._on_outcome = on_outcome
+        self._heap = [_Waiting(0.0, rank, id_) for rank, id_ in enumerate(trial_ids)]
+        self._rank = len(self._heap)
+        self._spent: Counter[tuple[str, str]] = Counter()
+        self._in_a_row = 0
+        self.tally = Tally(waiting=len(self._heap))
+        self.stop_reason: str | None = None
+        """Why the sweep was stopped by a gate; None if it was not."""
+        self._stopping = False
+
+    @property
+    def finished(self) -> bool:
+        """Whether no attempt is left and none is under way."""
+        return not self._heap and self.tally.running == 0
+
+    @property
+    def stopping(self) -> bool:
+        """Whether nothing more starts."""
+        return self._stopping
+
+    def stop(self) -> None:
+        """Lets nothing more start."""
+        self._stopping = True
+
+    def take(self) -> Attempt | None:
+        """Returns the next attempt that is due."""
+        if self._stopping or not self._heap or self._heap[0].due > self._clock():
+            return None
+        attempt = self._make(heapq.heappop(self._heap).trial_id)
+        self.tally.running += 1
+        self._count_waiting()
+        return attempt
+
+    def done(self, outcome: Outcome) -> None:
+        """Hears how an attempt ended, plans a retry if one is left, and looks at the gates."""
+        self.tally.running -= 1
+        verdict = self._verdict(outcome)
+        self._on_outcome(outcome, verdict)
+        self._count_waiting()
+
+    def _verdict(self, outcome: Outcome) -> str:
+        if outcome.status == "completed":
+            self.tally.completed += 1
+            self._in_a_row = 0
+            return "completed"
+        if outcome.status == "foreign":
+            self.tally.foreign += 1
+            return "foreign"
+        failure_class = outcome.failure_class or "user_error"
+        spent = self._spent[outcome.trial_id, failure_class]
+        if not self._stopping and spent < retries(failure_class, self._retry):
+            self._again(outcome.trial_id, failure_class, spent)
+            return "retry"
+        self.tally.failed += 1
+        self._in_a_row += 1
+        self._look_at_gates(failure_class)
+        return "failed"
+
+    def _again(self, trial_id: str, failure_class: str, spent: int) -> None:
+        """Puts a trial back, behind the others that are due by then."""
+        self._spent[trial_id, failure_class] += 1
+        self.tally.retried += 1
+        wait = self._retry.backoff * 2 ** min(spent, 10)
+        heapq.heappush(self._heap, _Waiting(self._clock() + wait, self._rank, trial_id))
+        self._rank += 1
+
+    def _look_at_gates(self, failure_class: str) -> None:
+        if self._stopping:
+            return
+        if self.tally.failed > self._gates.max_failed:
+            self.stop_reason = (
+                f"max_failed_trials: at most {self._gates.max_failed} trials may fail, got"
+                f" {self.tally.failed} (the last: {failure_class})."
+                " Mend the cause, then resume; or raise max_failed_trials."
+            )
+        elif self._in_a_row >= self._gates.max_consecutive:
+            self.stop_reason = (
+                f"max_consecutive_failures: fewer than {self._gates.max_consecutive} failures in a"
+                f" row, got {self._in_a_row} (the last: {failure_class})."
+                " Mend the cause, then resume."
+            )
+        self._stopping = self.stop_reason is not None
+
+    def _count_waiting(self) -> None:
+        self.tally.waiting = len(self._heap)

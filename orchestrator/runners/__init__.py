@@ -1,0 +1,46 @@
+"""The runners: where attempts run. Each file is a kind holding one class `Runner`.
+
+A runner takes attempts from a `Source` until that is finished and tells it how each one ended.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from orchestrator.trial import Attempt, Outcome
+
+__all__ = ["Runner", "Source"]
+
+
+class Source(Protocol):
+    """Where a runner gets its work from; asked from one thread only."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether no attempt is left and none is under way."""
+        ...
+
+    @property
+    def stopping(self) -> bool:
+        """Whether nothing more starts, and what runs should leave."""
+        ...
+
+    def take(self) -> Attempt | None:
+        """Returns the next attempt, None if there is none just now."""
+        ...
+
+    def done(self, outcome: Outcome) -> None:
+        """Hears how an attempt ended."""
+        ...
+
+
+class Runner(Protocol):
+    """A place where attempts run."""
+
+    def run(self, source: Source) -> None:
+        """Runs attempts until the source is finished or stopping.
+
+        Raises:
+            RunnerError: the place is not there or went away.
+        """
+        ...

@@ -1,0 +1,39 @@
+"""Runs attempts in this process, one after another: for debugging and most tests.
+
+Knows nothing of why an attempt comes when it comes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from orchestrator.runners import Source
+from orchestrator.trial import run_trial
+
+__all__ = ["Runner"]
+
+
+class Runner:
+    """One attempt at a time, in the calling thread."""
+
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], float] = time.time,
+        wait: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Takes the clock that trials see and the way to pass time before a retry is due."""
+        self._clock = clock
+        self._wait = wait
+
+    def run(self, source: Source) -> None:
+        """Runs attempts until the source is finished or stopping."""
+        while not (source.finished or source.stopping):
+            attempt = source.take()
+            if attempt is None:
+                self._wait(0.05)
+                continue
+            source.done(
+                run_trial(attempt, clock=self._clock, asked_to_leave=lambda: source.stopping)
+            )

@@ -1,0 +1,283 @@
+"""Runs attempts as Ray Tune trials: one trial an attempt, workers that live on between them.
+
+Must never be the record of anything: Tune keeps nothing that is needed after a wave, and no
+metric passes through it. What Tune does by default and is switched off here (result files, its
+own retries, checkpoints of its state) costs a second a trial and cannot resume.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from orchestrator.cluster import Node, connect, missing
+from orchestrator.errors import RunnerError
+from orchestrator.runners import Source
+from orchestrator.spec import Resources
+from orchestrator.trial import Attempt, Outcome, run_trial
+from results.store import Store
+
+__all__ = ["Runner"]
+
+_ENVIRONMENT: Final = {
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_AUTO_CALLBACK_SYNCER": "1",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_DISABLE_AUTO_INIT": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "100000000",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_TRAIN_V2_ENABLED": "0",
+}
+WAVE_TRIALS: Final = 1000
+"""Fewest trials of one `fit`: Tune keeps about 50 KB of each in the driver until it ends."""
+WAVE_PER_SLOT: Final = 20
+LEAVE = "control/leave"
+"""Running trials save themselves and leave when this file appears."""
+
+
+class Runner:
+    """Attempts on a Ray cluster, several at a time."""
+
+    def __init__(
+        self,
+        *,
+        root: str,
+        address: str | None = None,
+        max_concurrent: int | None = None,
+        resources: tuple[Resources, ...] = (),
+        cpus: int | None = None,
+    ) -> None:
+        """Names the place; nothing is started yet.
+
+        Args:
+            root: the run directory, for the signal to leave.
+            address: of a running cluster; None starts one on this machine.
+            max_concurrent: most attempts at a time; None: as many as fit.
+            resources: every demand that will occur, to find out early what fits nowhere.
+            cpus: cores that a cluster started here offers.
+        """
+        self._root = root
+        self._address = address
+        self._max_concurrent = max_concurrent
+        self._resources = resources
+        self._cpus = cpus
+
+    def run(self, source: Source) -> None:
+        """Runs attempts until the source is finished or stopping.
+
+        Raises:
+            RunnerError: no cluster, a demand that fits no node, or Tune itself failed.
+        """
+        os.environ.update(_ENVIRONMENT)
+        with connect(self._address, cpus=self._cpus) as nodes:
+            self._refuse_what_fits_nowhere(nodes)
+            slots = max(1, int(sum(node.cpus for node in nodes)))
+            size = max(WAVE_TRIALS, WAVE_PER_SLOT * slots)
+            while not (source.finished or source.stopping):
+                _Wave(source, self._root, size, self._max_concurrent).fit()
+
+    def _refuse_what_fits_nowhere(self, nodes: list[Node]) -> None:
+        for asked in self._resources:
+            short = missing(nodes, cpu=asked.cpu, gpu=asked.gpu, memory=asked.memory or 0)
+            if short is not None:
+                raise RunnerError(
+                    f"resources: a trial fits on one node, got a demand of {short}."
+                    " Ask for less with --cpu and --gpu, or use a larger cluster."
+                )
+
+
+class _Wave:
+    """One `fit`: as many attempts as keep the driver's memory flat."""
+
+    def __init__(
+        self, source: Source, root: str, size: int, max_concurrent: int | None
+    ) -> None:
+        self._source = source
+        self._store = Store(root)
+        self._left = size
+        self._max_concurrent = max_concurrent
+        self._running: dict[str, Attempt] = {}
+        self._told = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Tune copies its parts into its folder, which nobody reads and which goes."""
+        return {}
+
+    def fit(self) -> None:
+        """Lets Tune run until the wave is full or nothing is left."""
+        from ray import tune
+        from ray.tune.error import TuneError
+
+        logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+        with tempfile.TemporaryDirectory(prefix="cliffsweep-") as folder:
+            tuner = tune.Tuner(
+                tune.with_resources(_trainable(), _placement),
+                tune_config=tune.TuneConfig(
+                    search_alg=_searcher(self),
+                    num_samples=-1,
+                    reuse_actors=True,
+                    trial_name_creator=_name,
+                    trial_dirname_creator=_name,
+                ),
+                run_config=tune.RunConfig(
+                    name="wave",
+                    storage_path=folder,
+                    verbose=0,
+                    callbacks=[_listener(self)],
+                    failure_config=tune.FailureConfig(max_failures=0),
+                    checkpoint_config=tune.CheckpointConfig(
+                        checkpoint_frequency=0, checkpoint_at_end=False
+                    ),
+                ),
+            )
+            try:
+                tuner.fit()
+            except TuneError as error:
+                reason = " ".join(str(error).split())[-300:]
+                raise RunnerError(f"ray tune: it runs a wave to its end, got: {reason}.") from error
+
+    def suggest(self, name: str) -> Mapping[str, Any] | None:
+        """Returns the parameters of the next Tune trial; None: none just now.
+
+        An empty mapping means that the wave is over.
+        """
+        if self._left <= 0 or self._source.stopping or self._source.finished:
+            return {}
+        if self._max_concurrent is not None and len(self._running) >= self._max_concurrent:
+            return None
+        attempt = self._source.take()
+        if attempt is None:
+            return None
+        self._left -= 1
+        self._running[name] = attempt
+        return {"attempt": attempt}
+
+    def ended(self, name: str, result: Mapping[str, Any] | None, error: Exception | None) -> None:
+        """Hears from Tune that a trial ended, with its last result or why its worker died."""
+        attempt = self._running.pop(name, None)
+        if attempt is None:
+            return
+        outcome = (result or {}).get("outcome")
+        self._source.done(outcome if isinstance(outcome, Outcome) else _death(attempt, error))
+
+    def look_at_stop(self) -> None:
+        """Tells the workers to leave once the source is stopping."""
+        if self._source.stopping and not self._told:
+            self._told = True
+            self._store.put(LEAVE, b"")
+
+
+def _death(attempt: Attempt, error: Exception | None) -> Outcome:
+    """Infers from Ray's cause why a worker is gone."""
+    names = {base.__name__ for base in type(error).__mro__} if error is not None else set()
+    text = " ".join(str(error).split())
+    if "OutOfMemoryError" in names or "OutOfMemoryError" in text:
+        failure_class = "host_oom"
+    elif "NodeDiedError" in names or "node it was running on" in text or "node died" in text:
+        failure_class = "node_lost"
+    else:
+        failure_class = "worker_lost"
+    return Outcome(
+        trial_id=attempt.trial_id,
+        number=attempt.number,
+        status="failed",
+        failure_class=failure_class,
+        detail=f"the worker process ended: {text[:600]}",
+        recorded=False,
+    )
+
+
+def _name(trial: Any) -> str:  # noqa: ANN401
+    return str(trial.trial_id)
+
+
+def _placement(config: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    from ray import tune
+
+    asked: Resources = config["attempt"].resources
+    bundle = {"CPU": asked.cpu, "GPU": asked.gpu, "memory": float(asked.memory or 0)}
+    return tune.PlacementGroupFactory([{name: n for name, n in bundle.items() if n > 0}])
+
+
+def _asked_to_leave(root: str) -> Callable[[], bool]:
+    """Looks for the signal at most twice a second."""
+    store = Store(root)
+    next_look = time.monotonic()
+
+    def look() -> bool:
+        nonlocal next_look
+        if time.monotonic() < next_look:
+            return False
+        next_look = time.monotonic() + 0.5
+        return store.exists(LEAVE)
+
+    return look
+
+
+def _trainable() -> type:
+    from ray import tune
+
+    class Cell(tune.Trainable):
+        """Runs one whole attempt in its first and only step."""
+
+        def step(self) -> dict[str, Any]:
+            attempt: Attempt = self.config["attempt"]
+            outcome = run_trial(attempt, asked_to_leave=_asked_to_leave(attempt.root))
+            return {"done": True, "outcome": outcome}
+
+        def reset_config(self, new_config: dict[str, Any]) -> bool:
+            return True
+
+    return Cell
+
+
+def _searcher(wave: _Wave) -> Any:  # noqa: ANN401
+    from ray.tune.search import Searcher
+
+    class Queue(Searcher):
+        """Hands Tune the next attempt whenever a place is free."""
+
+        def suggest(self, trial_id: str) -> Any:  # noqa: ANN401
+            found = wave.suggest(trial_id)
+            return Searcher.FINISHED if found == {} else found
+
+        def on_trial_complete(
+            self, trial_id: str, result: object = None, error: bool = False
+        ) -> None:
+            """Hears nothing that the listener does not hear."""
+
+        def save(self, checkpoint_path: str) -> None:
+            """Keeps nothing: the store does."""
+
+        def restore(self, checkpoint_path: str) -> None:
+            """Has nothing to restore."""
+
+    return Queue(metric="done", mode="max")
+
+
+def _listener(wave: _Wave) -> Any:  # noqa: ANN401
+    from ray import tune
+
+    class Listener(tune.Callback):
+        """Passes on how trials end."""
+
+        def on_step_end(self, iteration: int, trials: list[Any], **info: object) -> None:
+            wave.look_at_stop()
+
+        def on_trial_complete(
+            self, iteration: int, trials: list[Any], trial: Any, **info: object  # noqa: ANN401
+        ) -> None:
+            wave.ended(trial.trial_id, trial.last_result, None)
+
+        def on_trial_error(
+            self, iteration: int, trials: list[Any], trial: Any, **info: object  # noqa: ANN401
+        ) -> None:
+            wave.ended(trial.trial_id, None, trial.get_pickled_error())
+
+    return Listener()

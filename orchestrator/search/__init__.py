@@ -1,0 +1,1 @@
+"""The searches: how the next cells are chosen. Each file is a kind; none knows who runs them."""

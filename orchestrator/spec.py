@@ -1,0 +1,208 @@
+"""The sweep file as frozen values: every key but those of the workload, which its kinds own.
+
+Must never know how cells are made of it, nor how anything runs.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from orchestrator.quantities import Bytes, Every, Limit, Seconds
+from orchestrator.space import axis_values
+
+__all__ = ["FAILURE_CLASSES", "VERSION", "Checkpoint", "Grid", "Metric", "Resources", "Retry", "Sweep"]
+
+VERSION: Final = 1
+"""The version of the sweep file's grammar that this code reads."""
+
+FAILURE_CLASSES: Final = (
+    "user_error",
+    "diverged",
+    "cuda_oom",
+    "host_oom",
+    "worker_lost",
+    "node_lost",
+    "preempted",
+    "timeout",
+    "storage",
+    "cancelled",
+)
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+_AXIS = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*)*")
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+def _plain_name(value: str) -> str:
+    if not _NAME.fullmatch(value) or value.endswith("."):
+        raise ValueError(
+            f"a name is letters, digits, '_', '-' and '.', at most 100, got {value!r}. Rename it."
+        )
+    return value
+
+
+Name = Annotated[str, AfterValidator(_plain_name)]
+
+
+def _unbuilt(way_out: str) -> BeforeValidator:
+    """Refuses any value but the one that means "off", since that part is not built."""
+
+    def check(value: object) -> object:
+        if value in (None, {}, [], "off") and value is not False:
+            return value
+        raise ValueError(f"not built yet, got {value!r}. {way_out}")
+
+    return BeforeValidator(check)
+
+
+class Resources(_Part):
+    """What one trial asks of the machine it runs on."""
+
+    cpu: float = Field(default=1, gt=0, le=1024, description="cores; also torch's threads")
+    gpu: float = Field(default=0, ge=0, le=64, description="devices; may be a fraction below 1")
+    memory: Bytes | None = Field(default=None, description="places trials; does not enforce")
+
+    @model_validator(mode="after")
+    def _whole_devices(self) -> Resources:
+        if self.gpu > 1 and not float(self.gpu).is_integer():
+            raise ValueError(f"gpu is a fraction below 1 or whole, got {self.gpu}. Round it.")
+        return self
+
+
+class Metric(_Part):
+    """What counts as good."""
+
+    name: str = Field(default="val_accuracy", min_length=1, description="a whole-model metric")
+    goal: Literal["maximize", "minimize"] = "maximize"
+
+
+class Replicates(_Part):
+    """Which seeds every cell gets; they replace `workload.seed`."""
+
+    seeds: list[int] = Field(min_length=1, description="one trial each")
+
+
+class Retry(_Part):
+    """How often a failed trial is tried again."""
+
+    max: int = Field(default=2, ge=0, le=100, description="retries of a trial")
+    backoff: Seconds = Field(default=5.0, description="wait before the first, doubled each time")
+    on: dict[Literal[FAILURE_CLASSES], Annotated[int, Field(ge=0, le=100)]] = Field(  # type: ignore[valid-type]
+        default_factory=dict, description="failure class -> retries, instead of max"
+    )
+
+
+class Checkpoint(_Part):
+    """When a trial saves itself."""
+
+    every: Every | None = Field(
+        default_factory=lambda: Every(1, "epoch"), description="null: never"
+    )
+    keep: int = Field(default=1, ge=1, le=1000, description="newest checkpoints kept of a trial")
+
+
+def _axes(value: object) -> object:
+    """Checks the names of axes; their values are read where errors can be placed."""
+    if not isinstance(value, dict):
+        raise ValueError(f"a mapping of names to lists, got {value!r}. Write name: [values].")
+    for name in value:
+        if not _AXIS.fullmatch(name):
+            raise ValueError(f"an axis is a dotted name, got {name!r}. Write activation.share.")
+    return value
+
+
+Axes = Annotated[dict[str, Any], BeforeValidator(_axes)]
+
+
+class Grid(_Part):
+    """A named product of values."""
+
+    name: Name
+    set: Axes = Field(default_factory=dict, description="name -> value, for all cells of the grid")
+    parameters: Axes = Field(default_factory=dict, description="name -> list or range")
+    zip: list[list[str]] = Field(default_factory=list, description="names that advance together")
+    when: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="axis -> {name: value}, under which it exists"
+    )
+    exclude: list[dict[str, Any]] = Field(default_factory=list, description="cells to leave out")
+    resources: Resources | None = Field(default=None, description="instead of the sweep's")
+    early_stopping: Annotated[None, _unbuilt("Leave it out.")] = None
+
+    @model_validator(mode="after")
+    def _names_are_axes(self) -> Grid:
+        zipped = [name for group in self.zip for name in group]
+        for name in [*zipped, *self.when]:
+            if name not in self.parameters:
+                known = ", ".join(self.parameters) or "none"
+                raise ValueError(f"zip and when name axes of the grid, got {name!r}. Axes: {known}.")
+        if len(zipped) != len(set(zipped)):
+            raise ValueError(f"an axis is zipped once, got {self.zip!r}. Remove the repetition.")
+        for group in self.zip:
+            self._same_length(group)
+        return self
+
+    def _same_length(self, group: list[str]) -> None:
+        try:
+            lengths = {name: len(axis_values(self.parameters[name])[0]) for name in group}
+        except ValueError:
+            return  # Told with its own place when the axis is read.
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"zipped axes are equally long, got {lengths}. Make them equal.")
+
+
+def _this_version(value: object) -> object:
+    if value != VERSION or isinstance(value, bool):
+        raise ValueError(f"version is {VERSION}, got {value!r}. Write version: {VERSION}.")
+    return value
+
+
+def _concurrency(value: object) -> object:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if value == "auto" or (whole and 1 <= value <= 100_000):  # type: ignore[operator]
+        return value
+    raise ValueError(f"auto or a number from 1 to 100000, got {value!r}. Write auto.")
+
+
+class Sweep(_Part):
+    """A whole sweep file. The workload is checked by the kinds that own its keys, cell by cell."""
+
+    version: Annotated[int, BeforeValidator(_this_version)] = Field(description="of this grammar")
+    name: Name
+    kinds: list[str] = Field(default_factory=list, description="folders with your own kinds")
+    files: list[str] = Field(default_factory=list, description="what your own script needs")
+    workload: dict[str, Any] = Field(description="the base that the grids change")
+    method: str = Field(default="grid", description="how cells are chosen")
+    search: dict[str, Any] = Field(default_factory=dict, description="the method's settings")
+    grids: list[Grid] | None = Field(default=None, min_length=1, description="union of products")
+    replicates: Replicates | None = None
+    baseline: dict[str, Any] | None = Field(default=None, description="what score is relative to")
+    metric: Metric = Field(default_factory=Metric)
+    order: Literal["as_written", "shuffled", "balanced"] = "balanced"
+    resources: Resources = Field(default_factory=Resources)
+    max_concurrent_trials: Annotated[int | str, BeforeValidator(_concurrency)] = "auto"
+    early_stopping: Annotated[None, _unbuilt("Leave it out.")] = None
+    retry: Retry = Field(default_factory=Retry)
+    trial_timeout: Seconds | None = None
+    grace: Seconds = 30.0
+    max_failed_trials: Limit = Field(default_factory=lambda: Limit(percent=10.0))
+    max_consecutive_failures: int = Field(default=10, ge=1)
+    checkpoint: Checkpoint = Field(default_factory=Checkpoint)
+    budget: Annotated[dict[str, Any], _unbuilt("Leave it out.")] = Field(default_factory=dict)
+    delta: float = Field(default=0.01, ge=0, lt=1, description="loss of score that counts as none")
+    pack: Annotated[str, _unbuilt("Write pack: off.")] = "off"
+    storage: str = Field(default="runs", min_length=1, description="where run directories stand")
+    tags: list[str] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _grid_names_differ(self) -> Sweep:
+        names = [grid.name for grid in self.grids or ()]
+        doubled = sorted({name for name in names if names.count(name) > 1})
+        if doubled:
+            raise ValueError(f"grids have names of their own, got {doubled[0]!r} twice. Rename one.")
+        return self

@@ -1,0 +1,316 @@
+"""Runs one attempt at one trial, wherever it is called: the heart.
+
+Must never know which runner called it, what else is in the sweep, or whether to retry.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.checkpoints import Checkpoints
+from orchestrator.failures import Diverged, Stopped, TimedOut, classify, describe, nonfinite
+from orchestrator.provenance import host
+from orchestrator.quantities import Every
+from orchestrator.spec import Resources
+from results.errors import ResultsError, StorageError
+from results.ledger import Event, Ledger
+from results.store import Store
+from results.writer import Writer
+
+if TYPE_CHECKING:
+    from workloads.config import Progress
+    from workloads.state import State
+
+__all__ = ["Attempt", "Outcome", "run_trial"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """All that a worker needs to know of one go at a trial.
+
+    Attributes:
+        root: the run directory.
+        sweep: name of the sweep.
+        trial_id: the trial.
+        number: which go at it, 0 or more.
+        config: the canonical workload.
+        resources: what it may use; `cpu` sets torch's threads, `gpu` above 0 the device.
+        resume_from: name of the checkpoint to go on from, None for a fresh start.
+        checkpoint_every: when to save, None for never.
+        checkpoint_keep: checkpoints kept.
+        timeout_s: longest time it may take, seconds; None for no limit.
+        kinds: folders with the user's kinds.
+        data_dir: folder of the full data sets.
+    """
+
+    root: str
+    sweep: str
+    trial_id: str
+    number: int
+    config: Mapping[str, Any]
+    resources: Resources = field(default_factory=Resources)
+    resume_from: str | None = None
+    checkpoint_every: Every | None = None
+    checkpoint_keep: int = 1
+    timeout_s: float | None = None
+    kinds: tuple[str, ...] = ()
+    data_dir: str | None = None
+
+    @property
+    def threads(self) -> int:
+        """CPU threads to train with."""
+        return max(1, int(self.resources.cpu))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How an attempt ended.
+
+    Attributes:
+        trial_id: the trial.
+        number: the attempt.
+        status: `completed`, `failed`; `foreign` where another process holds the claim.
+        failure_class: where it failed.
+        detail: message and traceback's tail.
+        recorded: whether the worker itself wrote the end into the store.
+    """
+
+    trial_id: str
+    number: int
+    status: str
+    failure_class: str | None = None
+    detail: str | None = None
+    recorded: bool = True
+
+
+def _never() -> bool:
+    return False
+
+
+def run_trial(
+    attempt: Attempt,
+    *,
+    clock: Callable[[], float] = time.time,
+    asked_to_leave: Callable[[], bool] = _never,
+) -> Outcome:
+    """Claims an attempt, trains it, records it; returns however it ends.
+
+    Args:
+        attempt: what to run.
+        clock: seconds since 1970.
+        asked_to_leave: looked at after every step; once true, the trial saves itself and leaves.
+    """
+    store = Store(attempt.root)
+    ledger = Ledger(store, sweep=attempt.sweep, clock=clock)
+    try:
+        if not ledger.claim(attempt.trial_id, attempt.number):
+            return _outcome(attempt, "foreign")
+    except StorageError as error:
+        return _outcome(attempt, "failed", "storage", str(error), recorded=False)
+    run = _Run(attempt, store, ledger, clock, asked_to_leave)
+    try:
+        run.train()
+    except (Exception, KeyboardInterrupt) as error:
+        failure_class, detail = classify(error), describe(error)
+        recorded = run.end("failed", failure_class=failure_class, detail=detail)
+        return _outcome(attempt, "failed", failure_class, detail, recorded=recorded)
+    recorded = run.end("completed")
+    return _outcome(attempt, "completed", recorded=recorded)
+
+
+def _outcome(
+    attempt: Attempt,
+    status: str,
+    failure_class: str | None = None,
+    detail: str | None = None,
+    *,
+    recorded: bool = True,
+) -> Outcome:
+    return Outcome(
+        trial_id=attempt.trial_id,
+        number=attempt.number,
+        status=status,
+        failure_class=failure_class,
+        detail=detail,
+        recorded=recorded,
+    )
+
+
+class _Run:
+    """One attempt while it runs."""
+
+    def __init__(
+        self,
+        attempt: Attempt,
+        store: Store,
+        ledger: Ledger,
+        clock: Callable[[], float],
+        asked_to_leave: Callable[[], bool],
+    ) -> None:
+        self._attempt = attempt
+        self._store = store
+        self._ledger = ledger
+        self._clock = clock
+        self._asked_to_leave = asked_to_leave
+        self._checkpoints = Checkpoints(store, trial_id=attempt.trial_id)
+        self._device = "cpu"
+        self._started = False
+
+    def train(self) -> None:
+        """Iterates the program: rows first, then the checkpoint of the same step."""
+        # Late, because torch takes a second that no other part of the program should wait for.
+        from workloads.config import validate
+        from workloads.kinds import add_folder
+        from workloads.state import isolated
+
+        started = self._clock()
+        attempt = self._attempt
+        for folder in attempt.kinds:
+            add_folder(folder)
+        seed = attempt.config.get("seed", 0)
+        with isolated(seed=seed if isinstance(seed, int) else 0, threads=attempt.threads):
+            state, carried = self._state()
+            resumed_from = state.step if state.resumed else None
+            self._begin(resumed_from, state.mismatches)
+            training = validate(attempt.config).build()
+            with self._writer(resumed_from, carried) as writer:
+                pace = _Pace(attempt.checkpoint_every, self._clock, first=state.step)
+                for progress in training.train(state):
+                    writer.write(progress.step, progress.metrics, progress.layers)
+                    self._check(progress, started)
+                    leaving = self._asked_to_leave()
+                    if state.step and (leaving or pace.due(state)):
+                        self._save(writer, state)
+                    if leaving:
+                        raise Stopped("left when asked to; it goes on from its checkpoint.")
+
+    def end(
+        self, status: str, *, failure_class: str | None = None, detail: str | None = None
+    ) -> bool:
+        """Records the end; False where the store did not take it, which the driver then does."""
+        try:
+            if not self._started:
+                self._begin(None, [])
+            self._ledger.record(
+                self._event(status, failure_class=failure_class, detail=detail)
+            )
+        except ResultsError:
+            return False
+        return True
+
+    def _state(self) -> tuple[State, bytes | None]:
+        """Opens the checkpoint; one that cannot be read means a start from nothing."""
+        from workloads.state import CheckpointError, State
+
+        attempt = self._attempt
+        data_dir = Path(attempt.data_dir) if attempt.data_dir else None
+        self._device = _device(attempt.resources)
+        if attempt.resume_from is not None:
+            try:
+                folder, carried = self._checkpoints.open(attempt.resume_from)
+                state = State(
+                    device=self._device,
+                    threads=attempt.threads,
+                    data_dir=data_dir,
+                    resume_from=folder,
+                )
+                return state, carried
+            except (CheckpointError, StorageError):
+                pass  # The rows of the lost part are cut by the new start; nothing counts twice.
+        return State(device=self._device, threads=attempt.threads, data_dir=data_dir), None
+
+    def _begin(self, resumed_from: int | None, mismatches: list[str]) -> None:
+        detail = "\n".join(mismatches) or None
+        self._ledger.record(self._event("running", resumed_from=resumed_from, detail=detail))
+        self._started = True
+
+    def _event(self, status: str, **details: Any) -> Event:  # noqa: ANN401
+        return Event(
+            sweep=self._attempt.sweep,
+            trial_id=self._attempt.trial_id,
+            attempt=self._attempt.number,
+            status=status,
+            host=host(),
+            pid=os.getpid(),
+            device=self._device,
+            **details,
+        )
+
+    def _writer(self, resumed_from: int | None, carried: bytes | None) -> Writer:
+        return Writer(
+            self._store,
+            sweep=self._attempt.sweep,
+            trial_id=self._attempt.trial_id,
+            attempt=self._attempt.number,
+            resumed_from=resumed_from,
+            carried=carried,
+            clock=self._clock,
+        )
+
+    def _check(self, progress: Progress, started: float) -> None:
+        bad = nonfinite(progress.metrics)
+        if bad is not None:
+            value = progress.metrics[bad]
+            raise Diverged(
+                f"{bad}: a loss is finite, got {value} at step {progress.step}."
+                " Lower the learning rate or clip the gradient."
+            )
+        limit = self._attempt.timeout_s
+        if limit is not None and self._clock() - started > limit:
+            raise TimedOut(
+                f"trial_timeout: a trial ends within {limit:g} s, got step {progress.step} by then."
+                " Raise trial_timeout or train less."
+            )
+
+    def _save(self, writer: Writer, state: State) -> None:
+        """Saves the state of the step just written.
+
+        The rows come first: no checkpoint may outlive the rows that it rests on.
+        """
+        writer.flush()
+        self._checkpoints.save(
+            attempt=self._attempt.number,
+            step=state.step,
+            fill=state.save,
+            carried=writer.carried(),
+        )
+        self._checkpoints.prune(keep=self._attempt.checkpoint_keep)
+
+
+class _Pace:
+    """Says when a checkpoint is due."""
+
+    def __init__(self, every: Every | None, clock: Callable[[], float], *, first: int) -> None:
+        self._every = every
+        self._clock = clock
+        self._last_step = first
+        self._last_time = clock()
+
+    def due(self, state: State) -> bool:
+        """Whether to save after this step; true once for each interval."""
+        if self._every is None or state.step == self._last_step:
+            return False
+        if self._every.unit == "s":
+            due = self._clock() - self._last_time >= self._every.amount
+        else:
+            per_epoch = state.steps_per_epoch if self._every.unit == "epoch" else 1
+            length = self._every.amount * (per_epoch or 0)
+            due = length > 0 and state.step // length > self._last_step // length
+        if due:
+            self._last_step, self._last_time = state.step, self._clock()
+        return due
+
+
+def _device(resources: Resources) -> str:
+    """The device that the resources give; asks torch only where a GPU was asked for."""
+    if resources.gpu <= 0:
+        return "cpu"
+    from workloads.state import gpu_device
+
+    return gpu_device()
+

@@ -1,0 +1,232 @@
+"""The record of a sweep: which trials it asks for, who took which attempt, how each ended.
+
+Knows nothing of how trials run, nor of metrics beyond their file names.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Final
+
+from results import trials as trial_rows
+from results.errors import StorageError
+from results.events import (
+    Event,
+    EventFiles,
+    EventKey,
+    fold_name,
+    in_order,
+    newest,
+    sort_event_names,
+    to_table,
+)
+from results.schema import decode, encode
+from results.store import Store, checkpoint_parts, resolve
+from results.sweeping import SUPERSEDED_AGE_S, sweep_segments
+from results.trials import TrialRow
+
+__all__ = ["Event", "Ledger", "TrialRow"]
+
+FOLD_AT: Final = 500
+"""Loose events from which on `Ledger.fold` folds them."""
+
+_TRIAL_FILE = re.compile(r"trials/(?P<number>[0-9]{6,12})\.parquet")
+
+
+class Ledger:
+    """Trials, claims and events of one run directory.
+
+    Any number of workers may claim and record at once: each claim and each event exists once,
+    whoever writes it. `add`, `fold` and `sweep_superseded` are the driver's.
+
+    Events that were read once are remembered, because their files never change.
+    """
+
+    def __init__(self, store: Store, *, sweep: str, clock: Callable[[], float] = time.time) -> None:
+        """Opens the record; nothing is read or written yet.
+
+        Args:
+            store: the run directory.
+            sweep: its name.
+            clock: seconds since 1970.
+        """
+        self._store = store
+        self._sweep = sweep
+        self._clock = clock
+        self._known: dict[EventKey, Event] = {}
+        self._folded: set[EventKey] = set()
+        self._fold_number = 0
+
+    def add(self, rows: Sequence[TrialRow]) -> None:
+        """Writes planned trials, a newer row of a trial replacing its older ones.
+
+        Args:
+            rows: any number of trials; none writes nothing.
+        """
+        if not rows:
+            return
+        now = self._now()
+        stamped = [replace(row, created_at=row.created_at or now) for row in rows]
+        data = encode(trial_rows.to_table(stamped), kind="trials")
+        number = max((number for number, _ in self._trial_files()), default=0) + 1
+        while not self._store.create(f"trials/{number:06d}.parquet", data):
+            number += 1
+
+    def trials(self) -> dict[str, TrialRow]:
+        """The newest row of each trial, by id, in the order of first planning."""
+        found: dict[str, TrialRow] = {}
+        for _, name in self._trial_files():
+            table = decode(self._store.read(name), kind="trials", where=self._store.path(name))
+            found.update((row.trial_id, row) for row in TrialRow.from_table(table))
+        return found
+
+    def claim(self, trial_id: str, attempt: int) -> bool:
+        """Takes an attempt for the caller alone.
+
+        Returns:
+            True for exactly one caller ever; who gets False must not run it.
+        """
+        who = {"host": socket.gethostname(), "pid": os.getpid(), "ts": self._now().isoformat()}
+        # Not waiting for the disk: the `running` event that follows at once does, and a power cut
+        # that loses the claim ends its holder too.
+        return self._store.create(
+            f"claims/{trial_id}.a{attempt}", json.dumps(who).encode(), durable=False
+        )
+
+    def attempts(self, trial_id: str) -> int:
+        """The next free attempt number: one more than any that was claimed or has an event."""
+        attempt = 0
+        while self._taken(trial_id, attempt):
+            attempt += 1
+        return attempt
+
+    def record(self, event: Event) -> bool:
+        """Writes the one event that an attempt has per side; durable on return.
+
+        Returns:
+            False if that attempt already has an event of that side: the earlier one stands.
+        """
+        self._read_fold(sort_event_names(self._store.list("events/fold-")))
+        if event.key in self._folded:
+            return False
+        stamped = replace(event, ts=event.ts or self._now())
+        return self._store.create(str(event.key), encode(to_table([stamped]), kind="events"))
+
+    def events(self) -> list[Event]:
+        """All events by (trial, attempt), each attempt's start before its end."""
+        self._refresh()
+        return sorted(
+            self._known.values(), key=lambda e: (e.trial_id, e.attempt, e.key.side == "end")
+        )
+
+    def latest(self) -> dict[str, Event]:
+        """For each trial with events that of its highest attempt: its end, else its start."""
+        self._refresh()
+        return newest(self._known.values())
+
+    def fold(self, *, at: int = FOLD_AT) -> bool:
+        """Folds many loose events into one file, and deletes those that an earlier fold holds.
+
+        The new fold appears first and supersedes by name at once; the files that it replaced go at
+        a later call, when it is 60 s old.
+
+        Args:
+            at: number of loose events from which on they fold.
+
+        Returns:
+            Whether a fold was written.
+        """
+        files = self._refresh()
+        self._delete_folded(files)
+        if sum(key not in self._folded for key in files.loose) < at:
+            return False
+        data = encode(to_table(in_order(self._known.values())), kind="events")
+        # Create-only, so that of two folds at once one loses and repeats itself later.
+        return self._store.create(fold_name(files.number + 1), data)
+
+    def sweep_superseded(self) -> list[str]:
+        """Deletes superseded segments and events that are at least 60 s old.
+
+        Call it at the start and at the end of a run; it lists the whole store.
+
+        Returns:
+            Names of the deleted files.
+        """
+        gone = self._delete_folded(self._refresh())
+        return [*gone, *sweep_segments(self._store, now=self._clock())]
+
+    def usable_checkpoint(self, trial_id: str) -> str | None:
+        """The furthest checkpoint that the trial's stored rows still count.
+
+        Returns:
+            A name such as `checkpoints/<trial_id>/a0-120`, None if there is none.
+        """
+        resolution = resolve(self._store.list(f"metrics/{trial_id}/"))
+        found: set[tuple[int, int]] = set()
+        for name in self._store.list(f"checkpoints/{trial_id}/"):
+            if parts := checkpoint_parts(name):
+                _, attempt, step = parts
+                if resolution.counts(trial_id, attempt, step):
+                    found.add((step, attempt))
+        if not found:
+            return None
+        step, attempt = max(found)
+        return f"checkpoints/{trial_id}/a{attempt}-{step}"
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock(), UTC)
+
+    def _trial_files(self) -> list[tuple[int, str]]:
+        """(number, name) of the trial files, oldest first."""
+        matches = map(_TRIAL_FILE.fullmatch, self._store.list("trials/"))
+        return sorted((int(match["number"]), match[0]) for match in matches if match)
+
+    def _taken(self, trial_id: str, attempt: int) -> bool:
+        if self._store.exists(f"claims/{trial_id}.a{attempt}"):
+            return True
+        keys = (EventKey(trial_id, attempt, "run"), EventKey(trial_id, attempt, "end"))
+        return any(key in self._known or self._store.exists(str(key)) for key in keys)
+
+    def _refresh(self) -> EventFiles:
+        """Reads the events that appeared since the last call."""
+        while True:
+            files = sort_event_names(self._store.list("events/"))
+            self._read_fold(files)
+            try:
+                for key in files.loose.keys() - self._known.keys():
+                    self._known[key] = self._read(files.loose[key])[0]
+            except StorageError as error:
+                if isinstance(error.__cause__, FileNotFoundError):
+                    continue  # Folded and deleted since the listing: the new one names its fold.
+                raise
+            return files
+
+    def _read_fold(self, files: EventFiles) -> None:
+        """Reads the newest fold once; its rows win over loose files of the same key."""
+        if files.fold is None or files.number == self._fold_number:
+            return
+        folded = {event.key: event for event in self._read(files.fold)}
+        self._known.update(folded)
+        self._folded = set(folded)
+        self._fold_number = files.number
+
+    def _read(self, name: str) -> list[Event]:
+        table = decode(self._store.read(name), kind="events", where=self._store.path(name))
+        return Event.from_table(table)
+
+    def _delete_folded(self, files: EventFiles) -> list[str]:
+        """Deletes what the newest fold holds, once that fold is old enough."""
+        written = self._store.modified(files.fold) if files.fold else None
+        if written is None or self._clock() - written < SUPERSEDED_AGE_S:
+            return []
+        gone = [*files.older, *(name for key, name in files.loose.items() if key in self._folded)]
+        for name in gone:
+            self._store.delete(name)
+        return gone

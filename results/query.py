@@ -1,0 +1,179 @@
+"""Answers SQL over the stores of one or more sweeps, while they are written and after.
+
+Never writes: a reader takes no lock, and no statement of a user reaches a file by its name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import duckdb
+import pyarrow as pa
+
+from results.errors import NewerSchemaError, QueryError, SchemaError
+from results.listing import take
+from results.query_errors import explain
+from results.query_gate import check
+from results.query_session import Session
+from results.query_views import VIEWS
+from results.schema import check_footer
+from results.store import Store
+
+__all__ = ["VIEWS", "Reader", "open_stores"]
+
+_TRIES: Final = 4
+"""Listings per statement: files may be folded away, and damaged ones found, in between."""
+
+_WORD = re.compile(r"[a-z_]+")
+
+
+def open_stores(roots: Sequence[Path], *, memory: str = "2GB") -> Reader:
+    """Opens run directories for reading.
+
+    Args:
+        roots: run directories `<storage>/<sweep>`; missing or empty ones give empty answers.
+        memory: limit of DuckDB's own buffers, such as `512MB`.
+
+    Returns:
+        A reader over one listing of each; leave it as a context manager.
+
+    Raises:
+        NewerSchemaError: a newer version wrote one of them.
+        StorageError: a folder cannot be listed.
+    """
+    return Reader([Store(root) for root in roots], memory=memory)
+
+
+class Reader:
+    """One listing of some stores, and answers over it.
+
+    Attributes:
+        warnings: sentences about files that were passed over because they cannot be read.
+
+    A file that vanished since the listing (a fold superseded it) leads to a new listing and the
+    same answer; a damaged one is passed over and named in `warnings`.
+    """
+
+    def __init__(self, stores: Sequence[Store], *, memory: str) -> None:
+        """Lists the stores; see `open_stores`."""
+        self.warnings: list[str] = []
+        self._stores = stores
+        self._memory = memory
+        self._unreadable: set[str] = set()
+        self._session = self._open()
+
+    def sql(self, text: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
+        """Answers one SELECT of a user over the views, see `VIEWS`.
+
+        Args:
+            text: the statement; `$name` stands for a parameter.
+            parameters: its values by name.
+
+        Raises:
+            QueryError: refused or failed, in one line.
+        """
+        statement = check(self._session.serialized(text), views=VIEWS)
+
+        def answer(session: Session) -> pa.Table:
+            session.need(statement.views, columns=statement.columns)
+            session.lock()
+            return session.run(text, parameters)
+
+        return self._answered(answer, views=statement.views)
+
+    def trusted(self, text: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
+        """Answers SQL of our own: one statement, or several of which the last one answers.
+
+        Not for text that a user had a hand in: nothing is checked and nothing is locked.
+        """
+        views = set(VIEWS).intersection(_WORD.findall(text))
+
+        def answer(session: Session) -> pa.Table:
+            session.need(views)
+            return session.run(text, parameters)
+
+        return self._answered(answer, views=views)
+
+    def schema(self) -> pa.Table:
+        """Columns of all views: `view`, `column`, `type`, in order."""
+
+        def answer(session: Session) -> pa.Table:
+            session.need(VIEWS)
+            return session.run(
+                "SELECT table_name AS view, column_name AS column, data_type AS type "
+                "FROM duckdb_columns() WHERE schema_name = 'main' AND NOT internal "
+                "ORDER BY list_position($views, table_name), column_index",
+                {"views": list(VIEWS)},
+            )
+
+        return self._answered(answer, views=VIEWS)
+
+    def close(self) -> None:
+        """Ends the connection; closing twice is fine."""
+        self._session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _open(self) -> Session:
+        """A session over a fresh listing, without what cannot be read."""
+        listings = [take(store, without=self._unreadable) for store in self._stores]
+        session = Session(listings, memory=self._memory)
+        if session.suspicious() and self._look_for_files(session):
+            session.close()
+            return self._open()
+        return session
+
+    def _answered(
+        self, answer: Callable[[Session], pa.Table], *, views: Collection[str]
+    ) -> pa.Table:
+        """The answer, over a new listing where files explain why there was none."""
+        for _ in range(_TRIES):
+            self._session = self._session.ready(views)
+            try:
+                return answer(self._session)
+            except duckdb.Error as error:
+                if not self._blames_files(error) or not self._look_for_files(self._session):
+                    raise QueryError(explain(error, self._session.columns())) from None
+            self._session.close()
+            self._session = self._open()
+        raise QueryError("sql: the files change faster than they can be read. Try again.")
+
+    def _blames_files(self, error: duckdb.Error) -> bool:
+        """Whether a stored file, and not the statement, can be the reason."""
+        file_errors = (
+            duckdb.IOException | duckdb.InvalidInputException | duckdb.SerializationException
+        )
+        return self._session.building or isinstance(error, file_errors)
+
+    def _look_for_files(self, session: Session) -> bool:
+        """Whether a file is gone or damaged, so that another listing helps.
+
+        Raises:
+            NewerSchemaError: a newer version wrote one of the files.
+        """
+        found = False
+        for path, kind in session.paths().items():
+            try:
+                check_footer(Path(path), kind=kind)
+            except FileNotFoundError:
+                found = True
+            except NewerSchemaError:
+                raise
+            except SchemaError as problem:
+                self._unreadable.add(path)
+                self.warnings.append(str(problem))
+                found = True
+        return found

@@ -1,0 +1,145 @@
+"""One DuckDB connection over one listing: settings, versions, the lock.
+
+Knows nothing of retries, nor of what a statement may say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final
+
+import duckdb
+import pyarrow as pa
+
+from results.errors import QueryError
+from results.listing import Listing
+from results.query_views import VIEWS, Views, literal
+from results.schema import SCHEMA_VERSION
+
+__all__ = ["Session"]
+
+# First what a user's text could otherwise reach without naming a file: Python variables by name,
+# extensions fetched on demand, stored secrets. Then the limits. Paths come last, see `lock`.
+_SETTINGS: Final = (
+    "SET TimeZone = 'UTC'",
+    "SET python_enable_replacements = false",
+    "SET autoinstall_known_extensions = false",
+    "SET autoload_known_extensions = false",
+    "SET allow_community_extensions = false",
+    "SET allow_persistent_secrets = false",
+    "SET temp_directory = ''",
+)
+
+
+class Session:
+    """A connection whose views show one moment of the stores.
+
+    Attributes:
+        building: whether views are being built, so that an error is a file's, not a statement's.
+    """
+
+    def __init__(self, listings: Sequence[Listing], *, memory: str) -> None:
+        """Connects; files are opened when a statement needs them."""
+        self.building = False
+        self._listings = listings
+        self._memory = memory
+        self._connection = duckdb.connect(":memory:")
+        for setting in _SETTINGS:
+            self._connection.execute(setting)
+        self._connection.execute(f"SET memory_limit = {literal(memory)}")
+        self._views = Views(self._connection, listings)
+        self._needed: set[str] = set()
+        self._locked = False
+
+    def serialized(self, text: str) -> str:
+        """The syntax tree of a text as JSON; the text is parsed, never run."""
+        try:
+            row = self._row("SELECT json_serialize_sql($1::VARCHAR)", [text])
+        except duckdb.Error as error:
+            raise QueryError(f"sql: cannot be parsed, {str(error).splitlines()[0]}") from None
+        return str(row[0])
+
+    def ready(self, views: Collection[str]) -> Session:
+        """This session, or one over the same listing if the lock bars files that it needs now."""
+        if not self._locked or self._needed.issuperset(views):
+            return self
+        self.close()
+        fresh = Session(self._listings, memory=self._memory)
+        fresh._needed = self._needed
+        return fresh
+
+    def need(self, views: Collection[str], *, columns: Collection[str] = ()) -> None:
+        """Builds the views that a statement reads, see `Views.need`."""
+        self.building = True
+        self._needed |= set(views)
+        # In one order, whatever was asked for first.
+        self._views.need([view for view in VIEWS if view in self._needed], columns=columns)
+        self.building = False
+
+    def suspicious(self) -> bool:
+        """Whether a small table is damaged, foreign or of another version.
+
+        Trials and events alone are looked at. Whoever writes rows has written an event before, in
+        the same version, so a store that a newer version touched shows it there.
+        """
+        try:
+            return not all(
+                self._readable([listing.path(name) for name in names])
+                for listing in self._listings
+                for names in (listing.trials, listing.fold(), self._views.loose_events(listing))
+            )
+        except duckdb.Error:
+            return True
+
+    def _readable(self, paths: Sequence[str]) -> bool:
+        """Whether the footers of all these files name a version that we know."""
+        if not paths:
+            return True
+        row = self._row(
+            "SELECT count(*) FROM parquet_kv_metadata($1) "
+            "WHERE key = 'cliffsweep.schema' AND try_cast(decode(value) AS INTEGER) <= $2",
+            [paths, SCHEMA_VERSION],
+        )
+        return row == (len(paths),)
+
+    def lock(self) -> None:
+        """Leaves only the files of the built views readable, and no setting changeable, for good.
+
+        Trials, events and finals are copied into memory by then, so without `metrics` among the
+        views no file at all stays readable.
+        """
+        if self._locked:
+            return
+        read_later = not self._needed.isdisjoint({"metrics", "metrics_all"})
+        kept = (path for path, kind in self.paths().items() if read_later and kind == "metrics")
+        self._connection.execute(f"SET allowed_paths = [{', '.join(map(literal, kept))}]")
+        self._connection.execute("SET enable_external_access = false")
+        self._connection.execute("SET lock_configuration = true")
+        self._locked = True
+
+    def run(self, text: str, parameters: Mapping[str, object] | None) -> pa.Table:
+        """Runs a statement that was checked before, or one of our own."""
+        relation = self._connection.sql(text, params=dict(parameters) if parameters else None)
+        return relation.to_arrow_table() if relation is not None else pa.table({})
+
+    def paths(self) -> dict[str, str]:
+        """Every listed file -> the kind of table that it holds."""
+        return {path: kind for listing in self._listings for path, kind in listing.paths().items()}
+
+    def columns(self) -> list[str]:
+        """Names that statements could have meant: columns of the views built so far."""
+        rows = self._connection.execute(
+            "SELECT DISTINCT column_name FROM duckdb_columns() "
+            "WHERE schema_name = 'main' AND NOT internal AND list_contains($1, table_name)",
+            [sorted(self._needed) or list(VIEWS)],
+        ).fetchall()
+        return [str(row[0]) for row in rows]
+
+    def _row(self, text: str, values: list[object]) -> tuple[object, ...]:
+        # Fetched to the end: a result that is left open refuses the connection's next statement.
+        rows = self._connection.execute(text, values).fetchall()
+        return tuple(rows[0])
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self._connection.close()

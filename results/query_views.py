@@ -1,0 +1,268 @@
+"""Builds the views that a statement needs, over the exact files of one listing.
+
+Knows nothing of what users may ask; `query_gate` decides that.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import duckdb
+import pyarrow as pa
+
+from results.events import EventKey
+from results.listing import Listing
+from results.schema import METRICS
+from results.store import SegmentName
+
+__all__ = ["TRIAL_COLUMNS", "VIEWS", "Views", "identifier", "literal"]
+
+VIEWS: Final = ("trials", "metrics", "metrics_all", "layers", "finals", "events", "coverage")
+"""What a statement may read."""
+
+TRIAL_COLUMNS: Final = (
+    *("sweep", "trial_id", "grid", "status", "wanted", "seed", "config"),
+    *("baseline_id", "score_rule", "metric", "goal", "started_at", "ended_at", "duration_s"),
+    *("attempts", "failure_class", "detail", "created_at", "commit", "dirty", "versions"),
+    *("step", "score"),
+)
+"""Fixed columns of `trials`; a metric of such a name is only found in `metrics` and `finals`."""
+
+_MOST_COLUMNS: Final = 1000
+"""Metrics that become columns of `trials`, in alphabetical order."""
+
+Structure: TypeAlias = "str | list[Structure] | dict[str, Structure]"
+"""What `json_group_structure` answers: a type's name, [of the items] or {of the fields}."""
+
+_SQL = Path(__file__).with_name("sql")
+_METRIC_COLUMNS = ", ".join(METRICS.names)
+
+
+def literal(text: str) -> str:
+    """A text as a SQL string."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    """A name as a quoted SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+class Views:
+    """Small tables copied into memory, views over exact paths; each built when first needed."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, listings: Sequence[Listing]) -> None:
+        """Prepares empty tables; no stored file is opened yet."""
+        self._connection = connection
+        self._listings = listings
+        self._built: set[str] = set()
+        self._columns: frozenset[str] = frozenset()
+        self._run("tables.sql")
+
+    def need(self, views: Collection[str], *, columns: Collection[str] = ()) -> None:
+        """Builds what is missing of these views.
+
+        Args:
+            views: names out of `VIEWS`.
+            columns: names that a statement mentions. As long as no metric is stored nobody knows
+                which of them are metrics; `trials` then has them as empty columns.
+        """
+        for view in views:
+            if view in ("metrics", "metrics_all"):
+                self._once(view, self._metrics if view == "metrics" else self._metrics_all)
+            elif view == "trials":
+                self._trials(columns)
+            elif view in ("events", "coverage"):
+                self._once("status", self._status)
+            else:
+                self._once("finals", self._finals)
+
+    def loose_events(self, listing: Listing) -> list[str]:
+        """Names of the event files that the listing's fold does not hold."""
+        loose = dict(listing.events.loose)
+        if loose and listing.events.fold:
+            source = _read([listing.path(listing.events.fold)])
+            rows = self._connection.execute(
+                "SELECT trial_id, attempt, if(status = 'running', 'run', 'end') " + f"FROM {source}"
+            ).fetchall()
+            for row in rows:
+                loose.pop(EventKey(*row), None)
+        return list(loose.values())
+
+    def _once(self, part: str, build: Callable[[], None]) -> None:
+        if part not in self._built:
+            build()
+            self._built.add(part)
+
+    def _run(self, file: str, **parts: str) -> None:
+        text = (_SQL / file).read_text(encoding="utf-8")
+        for part, value in parts.items():
+            text = text.replace("{" + part + "}", value)
+        self._connection.execute(text)
+
+    def _status(self) -> None:
+        for number, listing in enumerate(self._listings):
+            self._insert_trials(number, listing)
+            self._insert_events(listing)
+        self._run("status.sql")
+
+    def _insert_trials(self, number: int, listing: Listing) -> None:
+        if listing.trials:
+            options = ("filename=true", "file_row_number=true", "union_by_name=true")
+            self._connection.execute(
+                f"INSERT INTO kept.trial_rows BY NAME SELECT {number} AS store, filename AS file, "
+                "file_row_number AS place, * EXCLUDE (filename, file_row_number) "
+                f"FROM {_read(map(listing.path, listing.trials), *options)}"
+            )
+
+    def _insert_events(self, listing: Listing) -> None:
+        folded = listing.fold()
+        for source, names in ((True, folded), (False, self.loose_events(listing))):
+            if names:
+                self._connection.execute(
+                    f"INSERT INTO kept.event_rows BY NAME SELECT {source} AS folded, * "
+                    f"FROM {_read(map(listing.path, names), 'union_by_name=true')}"
+                )
+
+    def _finals(self) -> None:
+        paths = [listing.path(name) for listing in self._listings for name in listing.finals]
+        if paths:
+            self._connection.execute(
+                # Questions ask by name; and keeping the files' order would take twice as long.
+                "INSERT INTO kept.finals BY NAME "
+                f"SELECT * EXCLUDE (attempt) FROM {_read(paths)} ORDER BY name"
+            )
+        unfinished = self._counted([listing.unfinished() for listing in self._listings])
+        self._connection.execute(f"CREATE VIEW kept.unfinished AS {unfinished}")
+        self._run("finals.sql")
+
+    def _metrics(self) -> None:
+        live = [[*listing.segments.whole(), *listing.segments.cut()] for listing in self._listings]
+        self._connection.execute(f"CREATE VIEW metrics AS {self._counted(live)}")
+
+    def _metrics_all(self) -> None:
+        self._once("cutoffs", self._cutoffs)
+        selects = [f"SELECT {_METRIC_COLUMNS}, true AS counted FROM kept.metrics"]
+        for number, listing in enumerate(self._listings):
+            whole = set(listing.segments.whole())
+            rest = [segment for segment in listing.segments.live if segment not in whole]
+            for segments, join, counted in (
+                (listing.segments.whole(), "", "true"),
+                (rest, _cutoff_join(number), "step <= cutoff"),
+            ):
+                if segments:
+                    source = _read(map(listing.path, segments))
+                    selects.append(
+                        f"SELECT {_METRIC_COLUMNS}, {counted} AS counted FROM {source} {join}"
+                    )
+        self._connection.execute(f"CREATE VIEW metrics_all AS {' UNION ALL '.join(selects)}")
+
+    def _counted(self, segments: Sequence[Iterable[SegmentName]]) -> str:
+        """A query for the counted rows of the given live segments of each store."""
+        self._once("cutoffs", self._cutoffs)
+        whole: list[str] = []
+        selects: list[str] = [f"SELECT {_METRIC_COLUMNS} FROM kept.metrics"]
+        for number, (listing, names) in enumerate(zip(self._listings, segments, strict=True)):
+            cut: list[str] = []
+            for name in names:
+                inside = listing.segments.counts(name.trial_id, name.attempt, name.last)
+                (whole if inside else cut).append(listing.path(name))
+            if cut:
+                selects.append(
+                    f"SELECT {_METRIC_COLUMNS} FROM {_read(cut)} {_cutoff_join(number)} "
+                    "WHERE step <= cutoff"
+                )
+        if whole:
+            selects.append(f"SELECT {_METRIC_COLUMNS} FROM {_read(whole)}")
+        return " UNION ALL ".join(selects[1:] or selects)
+
+    def _cutoffs(self) -> None:
+        rows: list[dict[str, Any]] = [
+            {"store": number, "trial_id": trial_id, "attempt": attempt, "cutoff": cutoff}
+            for number, listing in enumerate(self._listings)
+            for (trial_id, attempt), cutoff in listing.segments.cutoffs().items()
+        ]
+        if rows:
+            self._connection.register("given_cutoffs", pa.Table.from_pylist(rows))
+            self._connection.execute("INSERT INTO kept.cutoffs BY NAME FROM given_cutoffs")
+            self._connection.unregister("given_cutoffs")
+
+    def _trials(self, columns: Collection[str]) -> None:
+        self._once("status", self._status)
+        self._once("finals", self._finals)
+        known = self._strings("SELECT DISTINCT name FROM kept.finals WHERE layer IS NULL")
+        asked = set() if known else set(columns)
+        if "trials" in self._built and asked <= self._columns:
+            return
+        self._columns |= asked
+        scored = self._strings("SELECT DISTINCT metric FROM kept.planned WHERE metric IS NOT NULL")
+        self._run(
+            "trials.sql",
+            metrics=_wide(_column_names([*known, *scored, *self._columns])),
+            config=self._config(),
+        )
+        self._built.add("trials")
+
+    def _strings(self, query: str) -> list[str]:
+        return [str(row[0]) for row in self._connection.execute(query).fetchall()]
+
+    def _config(self) -> str:
+        """The expression that reads `config` as a struct over the fields of all trials."""
+        ((structure, huge),) = self._connection.execute(
+            "SELECT json_group_structure(config::JSON), "
+            "bool_or(regexp_matches(config, '[0-9]{19}')) FROM kept.planned"
+        ).fetchall()
+        if structure is None:
+            return "config::JSON"
+        fields = _plain(json.loads(structure), integers="HUGEINT" if huge else "BIGINT")
+        return f"from_json(config::JSON, {literal(json.dumps(fields))})"
+
+
+def _read(paths: Iterable[str], *options: str) -> str:
+    listed = ", ".join(map(literal, paths))
+    return f"read_parquet({', '.join([f'[{listed}]', *options])})"
+
+
+def _cutoff_join(store: int) -> str:
+    return (
+        f"JOIN (SELECT trial_id, attempt, cutoff FROM kept.cutoffs WHERE store = {store}) "
+        "USING (trial_id, attempt)"
+    )
+
+
+def _column_names(names: Iterable[str]) -> list[str]:
+    """Metrics that can stand beside the fixed columns; identifiers do not tell case apart."""
+    taken = {column.lower() for column in TRIAL_COLUMNS}
+    columns: list[str] = []
+    for name in sorted(set(names)):
+        if name and "\0" not in name and name.lower() not in taken:
+            taken.add(name.lower())
+            columns.append(name)
+    return columns[:_MOST_COLUMNS]
+
+
+def _wide(names: Iterable[str]) -> str:
+    """One column a metric: its last value."""
+    return "".join(
+        f", any_value(last) FILTER (name = {literal(name)}) AS {identifier(name)}" for name in names
+    )
+
+
+def _plain(structure: Structure, *, integers: str) -> Structure:
+    """A JSON structure whose types are those that users calculate with.
+
+    Unsigned integers would overflow in `seed - 1`. Objects whose keys differ only in case, or with
+    an empty key, cannot be structs; they stay JSON.
+    """
+    if isinstance(structure, dict):
+        if len({key.lower() for key in structure} - {""}) < len(structure):
+            return "JSON"
+        return {key: _plain(value, integers=integers) for key, value in structure.items()}
+    if isinstance(structure, list):
+        return [_plain(item, integers=integers) for item in structure]
+    if structure in ("UBIGINT", "BIGINT", "HUGEINT"):
+        return integers
+    return "VARCHAR" if structure == "NULL" else structure

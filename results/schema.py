@@ -1,0 +1,202 @@
+"""Columns of the stored tables, and the version that stands in every file's footer.
+
+Knows nothing of folders, of file names, or of what the values mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from results.errors import NewerSchemaError, SchemaError
+
+__all__ = [
+    "END_STATUSES",
+    "EVENTS",
+    "FINALS",
+    "METRICS",
+    "SCHEMA_VERSION",
+    "STATUSES",
+    "TABLES",
+    "TRIALS",
+    "check_footer",
+    "decode",
+    "encode",
+]
+
+SCHEMA_VERSION = 1
+"""Raised when a column changes its meaning, type or name; a new nullable one leaves it as it is."""
+
+STATUSES = ("planned", "running", "completed", "stopped", "failed", "cancelled")
+END_STATUSES = ("completed", "stopped", "failed", "cancelled")
+
+_VERSION_KEY = b"cliffsweep.schema"
+_TABLE_KEY = b"cliffsweep.table"
+_WORTH_THREADS = 1_000_000  # Bytes; below, handing work to threads costs more than the work.
+_INSTANT = pa.timestamp("us", tz="UTC")
+
+TRIALS = pa.schema(
+    [
+        pa.field("sweep", pa.string(), nullable=False),
+        pa.field("trial_id", pa.string(), nullable=False),
+        pa.field("grid", pa.string(), nullable=False),
+        pa.field("config", pa.string(), nullable=False),  # canonical workload as JSON
+        pa.field("seed", pa.int64()),
+        pa.field("baseline_id", pa.string()),
+        pa.field("score_rule", pa.string()),  # accuracy_ratio | exp_loss | difference
+        pa.field("metric", pa.string()),  # name of the metric that `score` reads
+        pa.field("goal", pa.string()),  # maximize | minimize
+        pa.field("wanted", pa.bool_(), nullable=False),
+        pa.field("created_at", _INSTANT, nullable=False),
+        pa.field("commit", pa.string()),
+        pa.field("dirty", pa.bool_()),
+        pa.field("versions", pa.string(), nullable=False),  # package -> version as JSON
+    ]
+)
+
+EVENTS = pa.schema(
+    [
+        pa.field("sweep", pa.string(), nullable=False),
+        pa.field("trial_id", pa.string(), nullable=False),
+        pa.field("attempt", pa.int32(), nullable=False),
+        pa.field("status", pa.string(), nullable=False),
+        pa.field("ts", _INSTANT, nullable=False),
+        pa.field("host", pa.string()),
+        pa.field("pid", pa.int64()),
+        pa.field("device", pa.string()),
+        pa.field("resumed_from", pa.int64()),
+        pa.field("failure_class", pa.string()),
+        pa.field("detail", pa.string()),
+    ]
+)
+
+METRICS = pa.schema(
+    [
+        pa.field("sweep", pa.string(), nullable=False),
+        pa.field("trial_id", pa.string(), nullable=False),
+        pa.field("attempt", pa.int32(), nullable=False),
+        pa.field("step", pa.int64(), nullable=False),  # optimizer updates done, 0 or more
+        pa.field("layer", pa.string()),  # null for whole-model values
+        pa.field("name", pa.string(), nullable=False),
+        pa.field("value", pa.float64(), nullable=False),  # NaN and infinities as they are
+        pa.field("ts", _INSTANT, nullable=False),
+    ]
+)
+
+FINALS = pa.schema(
+    [
+        pa.field("sweep", pa.string(), nullable=False),
+        pa.field("trial_id", pa.string(), nullable=False),
+        pa.field("attempt", pa.int32(), nullable=False),
+        pa.field("layer", pa.string()),
+        pa.field("name", pa.string(), nullable=False),
+        pa.field("step", pa.int64(), nullable=False),  # of the last value
+        pa.field("last", pa.float64(), nullable=False),  # may be NaN
+        pa.field("minimum", pa.float64(), nullable=False),  # NaN is passed over; NaN if all are
+        pa.field("maximum", pa.float64(), nullable=False),  # NaN is passed over; NaN if all are
+        pa.field("count", pa.int64(), nullable=False),  # all rows, NaN among them
+    ]
+)
+
+TABLES: Mapping[str, pa.Schema] = {
+    "trials": TRIALS,
+    "events": EVENTS,
+    "metrics": METRICS,
+    "finals": FINALS,
+}
+
+
+def encode(table: pa.Table, *, kind: str) -> bytes:
+    """A table of one of our kinds as Parquet bytes, its kind and version in the footer.
+
+    Args:
+        table: columns as `TABLES[kind]`, in that order.
+        kind: key of `TABLES`.
+    """
+    footer = {_VERSION_KEY: str(SCHEMA_VERSION).encode(), _TABLE_KEY: kind.encode()}
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        table.cast(TABLES[kind]).replace_schema_metadata(footer),
+        sink,
+        compression="zstd",
+        use_dictionary=[name for name in table.schema.names if name != "value"],
+    )
+    return bytes(sink.getvalue())
+
+
+def decode(data: bytes, *, kind: str, where: str | Path) -> pa.Table:
+    """Reads what `encode` wrote.
+
+    Args:
+        data: Parquet bytes.
+        kind: the table they must hold.
+        where: file named in errors.
+
+    Raises:
+        SchemaError: damaged or not one of our files.
+        NewerSchemaError: written by a newer version.
+    """
+    try:
+        with pq.ParquetFile(pa.BufferReader(data), pre_buffer=False) as file:
+            _check(file.schema_arrow.metadata or {}, kind=kind, where=where)
+            rows = file.read(use_threads=len(data) > _WORTH_THREADS)
+            return _conform(rows, kind=kind, where=where)
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(where) from error
+
+
+def check_footer(path: Path, *, kind: str) -> None:
+    """Checks that a file is whole, of our kind and not of a newer version, by its footer alone.
+
+    Raises:
+        SchemaError: it is not.
+        FileNotFoundError: it is gone.
+    """
+    try:
+        with pq.ParquetFile(path, pre_buffer=False) as file:
+            footer = file.schema_arrow.metadata or {}
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(path) from error
+    _check(footer, kind=kind, where=path)
+
+
+def _check(footer: Mapping[bytes, bytes], *, kind: str, where: str | Path) -> None:
+    found = footer.get(_TABLE_KEY, b"").decode(errors="replace")
+    version = footer.get(_VERSION_KEY, b"").decode(errors="replace")
+    if not version.isdigit() or found not in TABLES:
+        raise SchemaError(
+            f"{where}: must be a {kind} file of cliffsweep, got a foreign one. Move it away."
+        )
+    if int(version) > SCHEMA_VERSION:
+        raise NewerSchemaError(
+            f"{where}: schema version must be at most {SCHEMA_VERSION}, got {version}. "
+            "Update cliffsweep: a newer version wrote this sweep."
+        )
+    if found != kind:
+        raise SchemaError(f"{where}: must hold {kind}, got {found}. Move it away.")
+
+
+def _conform(table: pa.Table, *, kind: str, where: str | Path) -> pa.Table:
+    """The columns of this version, in order: unknown ones dropped, missing optional ones null."""
+    schema = TABLES[kind]
+    columns = []
+    for field in schema:
+        if field.name in table.schema.names:
+            columns.append(table.column(field.name).cast(field.type))
+        elif field.nullable:
+            columns.append(pa.chunked_array([pa.nulls(table.num_rows, field.type)]))
+        else:
+            raise SchemaError(f"{where}: must have the column {field.name}. Move it away.")
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _damaged(where: str | Path) -> SchemaError:
+    return SchemaError(
+        f"{where}: must be a whole Parquet file, got a damaged one. "
+        "Move it away; what it held is computed again on resume."
+    )

@@ -1,0 +1,231 @@
+"""File names of metric segments, and which rows count by their names alone.
+
+Never opens a file: what it decides, it decides from one listing.
+
+    metrics/<trial_id>/a<attempt>.r<from>.<first>-<last>.parquet
+    finals/<trial_id>/a<attempt>.r<from>.parquet
+    checkpoints/<trial_id>/a<attempt>-<step>/
+
+`from` is `new` for an attempt that started at the beginning, else the last step that it took over
+from an earlier attempt. `first` and `last` are the steps of the first and the last row inside.
+
+Two rules make a listing sufficient, whatever crashed and whenever:
+
+* *Superseded by name.* A segment whose attempt and range contain another's holds all its rows, so
+  the other is ignored. Files appear whole, so the containing one is complete when it is visible.
+* *Exactly once.* A row of attempt *j* counts if its step is at most the smallest `from` among the
+  later attempts that have segments (`new` counts as −1): whatever lies behind that point was
+  computed again by a later attempt.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+__all__ = [
+    "FinalsName",
+    "Resolution",
+    "SegmentName",
+    "checkpoint_parts",
+    "resolve",
+]
+
+_ID = r"(?P<trial_id>[A-Za-z0-9][A-Za-z0-9_-]*)"
+_ATTEMPT = r"a(?P<attempt>0|[1-9][0-9]{0,8})"
+_FROM = r"r(?P<from>new|0|[1-9][0-9]{0,17})"
+_RANGE = r"(?P<first>0|[1-9][0-9]{0,17})-(?P<last>0|[1-9][0-9]{0,17})"
+_SEGMENT = re.compile(rf"metrics/{_ID}/{_ATTEMPT}\.{_FROM}\.{_RANGE}\.parquet")
+_FINALS = re.compile(rf"finals/{_ID}/{_ATTEMPT}\.{_FROM}\.parquet")
+_CHECKPOINT = re.compile(rf"checkpoints/{_ID}/{_ATTEMPT}-(?P<step>0|[1-9][0-9]{{0,17}})/.+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinalsName:
+    """Name of the final values that one attempt wrote when it ended."""
+
+    trial_id: str
+    attempt: int
+    resumed_from: int | None
+
+    def __str__(self) -> str:
+        return f"finals/{self.trial_id}/a{self.attempt}.r{_from_text(self.resumed_from)}.parquet"
+
+    @classmethod
+    def parse(cls, name: str) -> FinalsName | None:
+        """Reads a name of the store; None if it names something else."""
+        match = _FINALS.fullmatch(name)
+        if match is None:
+            return None
+        return cls(
+            trial_id=match["trial_id"],
+            attempt=int(match["attempt"]),
+            resumed_from=_from_value(match["from"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentName:
+    """Name of one immutable file of metric rows.
+
+    Attributes:
+        trial_id: the trial, as in its folder's name.
+        attempt: which go at the trial, 0 or more.
+        resumed_from: last step taken over from an earlier attempt; None for a fresh start.
+        first: smallest step inside, greater than `resumed_from`.
+        last: largest step inside.
+    """
+
+    trial_id: str
+    attempt: int
+    resumed_from: int | None
+    first: int
+    last: int
+
+    def __str__(self) -> str:
+        source = _from_text(self.resumed_from)
+        return f"metrics/{self.trial_id}/a{self.attempt}.r{source}.{self.first}-{self.last}.parquet"
+
+    @classmethod
+    def parse(cls, name: str) -> SegmentName | None:
+        """Reads a name of the store; None if it names something else."""
+        match = _SEGMENT.fullmatch(name)
+        if match is None:
+            return None
+        first, last = int(match["first"]), int(match["last"])
+        if first > last:
+            return None
+        return cls(
+            trial_id=match["trial_id"],
+            attempt=int(match["attempt"]),
+            resumed_from=_from_value(match["from"]),
+            first=first,
+            last=last,
+        )
+
+    @property
+    def origin(self) -> int:
+        """The step after which this attempt's rows begin; −1 for a fresh start."""
+        return -1 if self.resumed_from is None else self.resumed_from
+
+    def covers(self, other: SegmentName) -> bool:
+        """Whether this segment holds every row of `other`, so that `other` is superseded."""
+        return (
+            self.trial_id == other.trial_id
+            and self.attempt == other.attempt
+            and self.first <= other.first
+            and other.last <= self.last
+            and self != other
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What one listing says about a store's rows.
+
+    Attributes:
+        live: segments to read for *everything*, superseded ones left out.
+        superseded: segments whose rows all stand in a live one -> that one.
+        origins: trial_id -> attempt -> step after which its rows begin, for attempts with segments.
+    """
+
+    live: tuple[SegmentName, ...] = ()
+    superseded: Mapping[SegmentName, SegmentName] = field(default_factory=dict)
+    origins: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
+
+    def cutoff(self, trial_id: str, attempt: int) -> int | None:
+        """Largest step of this attempt that still counts; None where no later one limits it."""
+        attempts = self.origins.get(trial_id, {})
+        return min((origin for later, origin in attempts.items() if later > attempt), default=None)
+
+    def counts(self, trial_id: str, attempt: int, step: int) -> bool:
+        """Whether a row of this attempt at this step is one of the trial's rows."""
+        cutoff = self.cutoff(trial_id, attempt)
+        return cutoff is None or step <= cutoff
+
+    def cutoffs(self) -> dict[tuple[str, int], int]:
+        """(trial_id, attempt) -> cutoff, for the attempts that have segments and a limit."""
+        found: dict[tuple[str, int], int] = {}
+        for trial_id, attempts in self.origins.items():
+            for attempt in attempts:
+                if (cutoff := self.cutoff(trial_id, attempt)) is not None:
+                    found[trial_id, attempt] = cutoff
+        return found
+
+    def highest(self, trial_id: str) -> int | None:
+        """Highest attempt of the trial that has segments."""
+        return max(self.origins.get(trial_id, {}), default=None)
+
+    def whole(self) -> list[SegmentName]:
+        """Live segments every row of which counts."""
+        return [s for s in self.live if self.counts(s.trial_id, s.attempt, s.last)]
+
+    def cut(self) -> list[SegmentName]:
+        """Live segments of which only the rows up to the attempt's cutoff count."""
+        return [
+            s
+            for s in self.live
+            if self.counts(s.trial_id, s.attempt, s.first)
+            and not self.counts(s.trial_id, s.attempt, s.last)
+        ]
+
+
+def resolve(names: Iterable[str]) -> Resolution:
+    """Decides from one listing which segments live and up to which step each attempt counts.
+
+    Args:
+        names: names of the store in any order; what is not a segment's name is passed over.
+    """
+    by_attempt: dict[tuple[str, int], list[SegmentName]] = defaultdict(list)
+    for segment in filter(None, map(SegmentName.parse, names)):
+        by_attempt[segment.trial_id, segment.attempt].append(segment)
+    live: list[SegmentName] = []
+    superseded: dict[SegmentName, SegmentName] = {}
+    for segments in by_attempt.values():
+        kept, gone = _split(segments)
+        live += kept
+        superseded |= gone
+    return Resolution(live=tuple(live), superseded=superseded, origins=_origins(by_attempt))
+
+
+def checkpoint_parts(name: str) -> tuple[str, int, int] | None:
+    """(trial_id, attempt, step) of a file below a finished checkpoint; None for other names."""
+    match = _CHECKPOINT.fullmatch(name)
+    if match is None:
+        return None
+    return match["trial_id"], int(match["attempt"]), int(match["step"])
+
+
+def _split(
+    segments: list[SegmentName],
+) -> tuple[list[SegmentName], dict[SegmentName, SegmentName]]:
+    """Live segments of one attempt by step, and superseded ones with what supersedes them."""
+    # Wide ranges first at equal start: whatever ends within the newest live one is inside it.
+    live: list[SegmentName] = []
+    superseded: dict[SegmentName, SegmentName] = {}
+    for segment in sorted(segments, key=lambda s: (s.first, -s.last, s.origin)):
+        if live and segment.last <= live[-1].last:
+            superseded[segment] = live[-1]
+        else:
+            live.append(segment)
+    return live, superseded
+
+
+def _origins(
+    by_attempt: Mapping[tuple[str, int], list[SegmentName]],
+) -> dict[str, dict[int, int]]:
+    """For each trial the step after which each attempt's rows begin."""
+    origins: dict[str, dict[int, int]] = defaultdict(dict)
+    for (trial_id, attempt), segments in by_attempt.items():
+        origins[trial_id][attempt] = min(segment.origin for segment in segments)
+    return dict(origins)
+
+
+def _from_text(resumed_from: int | None) -> str:
+    return "new" if resumed_from is None else str(resumed_from)
+
+
+def _from_value(text: str) -> int | None:
+    return None if text == "new" else int(text)

@@ -1,0 +1,246 @@
+"""The run directory of one sweep as a set of named, immutable byte strings.
+
+Knows nothing of what the bytes mean; nothing else in `results` opens a file for writing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+from results.errors import StorageError
+from results.segments import FinalsName, Resolution, SegmentName, checkpoint_parts, resolve
+
+__all__ = [
+    "FinalsName",
+    "Resolution",
+    "SegmentName",
+    "Store",
+    "checkpoint_parts",
+    "resolve",
+]
+
+_PART = re.compile(r"[^/\\\x00]+")
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+
+
+class Store:
+    """The files below one folder, by relative posix names such as `trials/000001.parquet`.
+
+    The promises every kind of store keeps:
+
+    * A file appears whole or not at all; a reader needs no lock and never sees a torn one.
+    * `put` and `create` return only when the bytes are durable.
+    * `create` succeeds for exactly one of any number of callers, on any number of machines.
+    * Names that begin with a dot are the store's own and never listed.
+
+    Every method raises `StorageError`, which names the path and the way out.
+    """
+
+    def __init__(self, root: str | os.PathLike[str]) -> None:
+        """Names a run directory; nothing is created before the first write."""
+        self.root = Path(root).absolute()
+
+    def __repr__(self) -> str:
+        return f"Store({str(self.root)!r})"
+
+    def path(self, name: str) -> Path:
+        """Where a name lies on disk.
+
+        Raises:
+            StorageError: the name is absolute, hidden, or leaves the run directory.
+        """
+        for part in name.split("/"):
+            if part.startswith(".") or not _PART.fullmatch(part):
+                raise StorageError(
+                    f"{self.root}: a stored name is a relative path of plain parts, got {name!r}. "
+                    "Use names such as 'trials/000001.parquet'.",
+                    path=self.root,
+                )
+        return self.root / name
+
+    def put(self, name: str, data: bytes) -> None:
+        """Writes a file, replacing one of the same name; durable on return."""
+        target = self.path(name)
+        with self._beside(target, data) as written:
+            written.replace(target)
+            _sync_folder(target.parent)
+
+    def create(self, name: str, data: bytes, *, durable: bool = True) -> bool:
+        """Writes a file unless one of that name exists.
+
+        Args:
+            name: where.
+            data: the whole content.
+            durable: False skips the wait for the disk (8 ms here), for what need not survive a
+                power cut, such as a claim whose holder dies with the machine.
+
+        Returns:
+            True for the one caller that created it, False for everybody else.
+        """
+        target = self.path(name)
+        if target.exists():
+            return False
+        with self._beside(target, data, durable=durable) as written:
+            # A hard link is create-only and carries the whole content at once; rename replaces.
+            try:
+                os.link(written, target)
+            except FileExistsError:
+                return False
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    raise
+                if not _create_directly(target, data):
+                    return False
+            if durable:
+                _sync_folder(target.parent)
+        return True
+
+    def read(self, name: str) -> bytes:
+        """The bytes of a file.
+
+        Raises:
+            StorageError: it does not exist or cannot be read.
+        """
+        target = self.path(name)
+        try:
+            return target.read_bytes()
+        except OSError as error:
+            raise StorageError.from_os("read", target, error) from error
+
+    def exists(self, name: str) -> bool:
+        """Whether a file or folder of this name is there."""
+        return self.path(name).exists()
+
+    def delete(self, name: str) -> None:
+        """Removes a file; a missing one is fine."""
+        self._unlink(self.path(name))
+
+    def list(self, prefix: str = "") -> list[str]:
+        """Names of all files that begin with `prefix`, sorted; empty where there are none.
+
+        A file that exists throughout the call is always listed; one that appears or goes meanwhile
+        may or may not be.
+        """
+        folder, _, _ = prefix.rpartition("/")
+        start = self.path(folder) if folder else self.root
+        below = f"{folder}/" if folder else ""
+        return sorted(name for name in _walk(start, below) if name.startswith(prefix))
+
+    def modified(self, name: str) -> float | None:
+        """When a file was last written, in seconds since 1970; None if it is gone."""
+        try:
+            return self.path(name).stat().st_mtime
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StorageError.from_os("read", self.path(name), error) from error
+
+    def tidy(self, *, before: float) -> int:
+        """Removes what dead processes left half written.
+
+        Args:
+            before: seconds since 1970; hidden files last written earlier go.
+
+        Returns:
+            How many were removed.
+        """
+        removed = 0
+        for hidden in self.root.rglob(".*.tmp"):
+            with contextlib.suppress(FileNotFoundError):
+                if hidden.stat().st_mtime < before:
+                    self._unlink(hidden)
+                    removed += 1
+        return removed
+
+    def _unlink(self, target: Path) -> None:
+        try:
+            target.unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError.from_os("delete", target, error) from error
+
+    @contextlib.contextmanager
+    def _beside(self, target: Path, data: bytes, *, durable: bool = True) -> Iterator[Path]:
+        """A hidden copy beside the target, gone afterwards unless it was renamed."""
+        hidden = target.parent / f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp"
+        try:
+            _make_folder(target.parent)
+            try:
+                _write(hidden, data, durable=durable)
+                yield hidden
+            finally:
+                with contextlib.suppress(OSError):
+                    hidden.unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError.from_os("write", target, error) from error
+
+
+def _write(path: Path, data: bytes, *, durable: bool) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(handle, view) :]
+        if durable:
+            os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _create_directly(path: Path, data: bytes) -> bool:
+    """Create-only without links: who opens it exclusively owns it (the content follows at once)."""
+    try:
+        _write(path, data, durable=True)
+    except FileExistsError:
+        return False
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
+    return True
+
+
+def _make_folder(folder: Path) -> None:
+    """Creates a folder so that it outlives a power cut: every new level is synced in its parent."""
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # Some network file systems cannot sync a folder.
+            raise
+    finally:
+        os.close(handle)
+
+
+def _walk(folder: Path, below: str) -> Iterator[str]:
+    """Names of the files below a folder; folders that vanish meanwhile count as empty."""
+    pending = [(str(folder), below)]
+    while pending:
+        path, prefix = pending.pop()
+        try:
+            with os.scandir(path) as entries:
+                for entry in entries:
+                    if entry.name.startswith("."):
+                        continue
+                    if entry.is_dir():
+                        pending.append((entry.path, f"{prefix}{entry.name}/"))
+                    else:
+                        yield prefix + entry.name
+        except FileNotFoundError:
+            continue
+        except NotADirectoryError:
+            continue
+        except OSError as error:
+            raise StorageError.from_os("list", Path(path), error) from error

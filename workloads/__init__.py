@@ -1,0 +1,1 @@
+"""Trains PyTorch workloads and yields their progress; knows neither storage nor scheduling."""

@@ -1,0 +1,32 @@
+"""The activations, one file a kind. An activation never knows the model it stands in."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from torch import nn
+
+from workloads.kinds import Kind
+
+__all__ = ["Activation"]
+
+
+class Activation(Kind, ABC):
+    """The configuration of an activation.
+
+    Attributes:
+        surrogate_gradient: Whether backward is, on purpose, not the derivative of forward.
+    """
+
+    surrogate_gradient: ClassVar[bool] = False
+
+    @abstractmethod
+    def build(self, *, causal: bool = False) -> nn.Module:
+        """Returns a module from any shape (batch, ...) to the same shape.
+
+        Args:
+            causal: The model is causal: nothing may be ranked or averaged across tokens.
+        """
+
+    def promised_zeros(self, size: int) -> int:
+        """Returns how many of `size` outputs ranked together are zero at least; 0: no promise."""
+        return 0

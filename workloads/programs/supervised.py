@@ -1,0 +1,279 @@
+"""Trains one model on one task and measures it: the program of every shipped sweep.
+
+Must never know where progress goes, who iterates, or any particular task, model or optimizer.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, model_validator
+from torch import Tensor, nn
+
+from workloads import streams
+from workloads.activations import Activation
+from workloads.config import Program, Progress, ScoreRule
+from workloads.kinds import Kind, Part, load, one_of, refusal
+from workloads.measures import Weights, evaluate
+from workloads.models import Model
+from workloads.norms import Norm
+from workloads.optimizers import Optimizer
+from workloads.pace import Every, Pace
+from workloads.schedules import Schedule
+from workloads.state import State
+from workloads.tasks import Data, Split, Task
+
+__all__ = ["Config", "Supervised", "Train"]
+
+
+class Train(Part):
+    """How long and how to train; `epochs` or `steps`, by default one epoch."""
+
+    epochs: float | None = Field(default=None, gt=0, description="passes over the training set")
+    steps: int | None = Field(default=None, ge=1, description="updates, instead of epochs")
+    batch_size: int = Field(default=64, ge=1, description="samples per update")
+    optimizer: Annotated[Optimizer, one_of("workloads.optimizers")] = Field(
+        default="adamw", validate_default=True, description="turns gradients into updates"
+    )
+    schedule: Annotated[Schedule, one_of("workloads.schedules")] = Field(
+        default="one_cycle", validate_default=True, description="factor of the learning rate"
+    )
+    clip_grad_norm: float | None = Field(
+        default=None, gt=0, description="largest 2-norm of the whole gradient; null: no clip"
+    )
+    evaluate_every: Every = Field(
+        default="1 epoch", description="'N epochs' or steps; also before the first and at the end"
+    )
+    log_every: int | None = Field(
+        default=None, ge=1, description="steps between train_loss alone; null: at evaluations only"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_length(cls, values: dict[str, Any]) -> dict[str, Any]:
+        epochs, steps = values.get("epochs"), values.get("steps")
+        if epochs is not None and steps is not None:
+            message = f"either epochs or steps, got epochs {epochs!r} and steps {steps!r}."
+            raise refusal(("steps",), f"{message} Set one of them to null.", steps)
+        return values if (epochs, steps) != (None, None) else {**values, "epochs": 1.0}
+
+    def pace(self, samples: int) -> Pace:
+        """Returns the length of training in updates, incomplete batches being left out.
+
+        Args:
+            samples: Size of the training set, at least `batch_size`.
+        """
+        return Pace(
+            steps_per_epoch=samples // self.batch_size,
+            epochs=self.epochs,
+            steps=self.steps,
+            evaluate_every=self.evaluate_every,
+            log_every=self.log_every,
+        )
+
+
+def _norm_or_default(value: object, info: ValidationInfo) -> object:
+    """Spells a norm left out as the model's default, so that both are one workload."""
+    model = info.data.get("model")
+    if value is not None:
+        return value
+    return model.default_norm if isinstance(model, Model) else "identity"
+
+
+class Config(Program):
+    """A model, what it holds, what it learns, and how."""
+
+    task: Annotated[Task, one_of("workloads.tasks")] = Field(description="data and score")
+    model: Annotated[Model, one_of("workloads.models")] = Field(description="architecture")
+    norm: Annotated[Norm, one_of("workloads.norms"), BeforeValidator(_norm_or_default)] = Field(
+        default=None, validate_default=True, description="norm; null: the model's default"
+    )
+    activation: Annotated[Activation, one_of("workloads.activations")] = Field(
+        default="relu", validate_default=True, description="at every site of the model"
+    )
+    train: Train = Field(default_factory=Train, description="how long and how to train")
+    seed: int = Field(default=0, ge=0, lt=2**63, description="of weights, data order and noise")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Config":
+        if self.task.gives not in self.model.takes:
+            message = (
+                f"{self.model.kind} takes {' or '.join(self.model.takes)},"
+                f" got {self.task.kind}, which gives {self.task.gives}. Choose another model."
+            )
+            raise refusal(("model",), message, self.model.kind)
+        samples, batch = self.task.samples[0], self.train.batch_size
+        if batch > samples:
+            message = f"at most the {samples} training samples, got {batch}. Take fewer."
+            raise refusal(("train", "batch_size"), message, batch)
+        tests: dict[str, Callable[[], None]] = {
+            "model": lambda: self.model.fits(self.task.inputs, self.task.outputs),
+            "norm": lambda: self.model.accepts(self.norm),
+        }
+        for key, test in tests.items():
+            try:
+                test()
+            except ValidationError:
+                raise
+            except ValueError as refused:
+                raise refusal((key,), str(refused), getattr(self, key).kind) from None
+        return self
+
+    @property
+    def score_rule(self) -> ScoreRule:
+        """The task's."""
+        return self.task.score_rule
+
+    @property
+    def score_metric(self) -> str:
+        """The task's."""
+        return self.task.score_metric
+
+    @property
+    def default_norm(self) -> Kind:
+        """The model's."""
+        return load("workloads.norms", self.model.default_norm)()
+
+    def check(self, data_dir: Path | None = None) -> None:
+        """Raises DataError where files of the task are missing or wrong."""
+        self.task.check(data_dir)
+
+    def build(self) -> "Supervised":
+        """Returns the training."""
+        return Supervised(self)
+
+
+class Supervised:
+    """One training run of a Config."""
+
+    def __init__(self, config: Config, *, clock: Callable[[], float] = time.perf_counter) -> None:
+        """Takes the configuration.
+
+        Args:
+            config: What to train.
+            clock: Seconds, for `step_time_s`.
+        """
+        self.config = config
+        self._clock = clock
+
+    def train(self, state: State) -> Iterator[Progress]:
+        """Yields progress after every step: measures at step 0, at evaluations and at the end.
+
+        A non-finite loss is reported like any other and does not end the training.
+
+        Raises:
+            DataError: Files of the task are missing or wrong.
+            CheckpointError: The state's checkpoint is not one of this workload.
+        """
+        config, train, clock = self.config, self.config.train, self._clock
+        streams.seed_all(config.seed)
+        data = config.task.build(state.data_dir, seed=config.seed).to(state.device)
+        pace = train.pace(config.task.samples[0])
+        model = config.model.build(
+            inputs=config.task.inputs,
+            outputs=config.task.outputs,
+            activation=config.activation,
+            norm=config.norm,
+        ).to(state.device)
+        optimizer = train.optimizer.build(list(model.named_parameters()))
+        rates = [group["lr"] for group in optimizer.param_groups]
+        weights, running = Weights(model), _Running(state.device)
+        order = _Order(
+            data.train, batch_size=train.batch_size, seed=config.seed, device=state.device
+        )
+        state.steps_per_epoch = pace.steps_per_epoch
+        state.attach(model=model, optimizer=optimizer, weights=weights, running=running)
+        if not state.resumed:
+            yield self._evaluated(0, pace, model, data, weights, state.device)
+        for update in range(state.step, pace.total):
+            started = clock()
+            inputs, targets = order.batch(update)
+            factor = train.schedule.factor(update, steps=pace.total)
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate * factor
+            optimizer.zero_grad(set_to_none=True)
+            loss = config.task.loss(model(inputs), targets)
+            loss.backward()  # type: ignore[no-untyped-call]
+            if train.clip_grad_norm is not None:
+                nn.utils.clip_grad_norm_(model.parameters(), train.clip_grad_norm)
+            optimizer.step()
+            running.add(loss, clock() - started)
+            state.step = step = update + 1
+            progress = Progress(step)
+            if pace.evaluates(step):
+                trained = running.take(clock)
+                progress = self._evaluated(step, pace, model, data, weights, state.device)
+                progress = Progress(step, {**trained, **progress.metrics}, progress.layers)
+            elif pace.logs(step):
+                progress = Progress(step, {"epoch": pace.epoch(step), **running.take(clock)})
+            yield progress
+
+    def _evaluated(
+        self, step: int, pace: Pace, model: nn.Module, data: Data, weights: Weights, device: str
+    ) -> Progress:
+        """Returns all measures at a step."""
+        scores, activity = evaluate(
+            model,
+            self.config.task,
+            data.validation,
+            batch_size=self.config.train.batch_size,
+            device=device,
+        )
+        drift, tensors = weights.measure()
+        return Progress(step, {"epoch": pace.epoch(step), **scores, **drift}, activity | tensors)
+
+
+class _Order:
+    """The order in which samples are seen, a pure function of seed and update."""
+
+    def __init__(self, split: Split, *, batch_size: int, seed: int, device: str) -> None:
+        self._split, self._size, self._seed = split, batch_size, seed
+        self._per_epoch = len(split) // batch_size
+        self._epoch = -1
+        self._batches: tuple[Tensor, ...] = ()
+        self._device = device
+
+    def batch(self, update: int) -> tuple[Tensor, Tensor]:
+        """Returns inputs and targets of one update, 0 and up."""
+        epoch, position = divmod(update, self._per_epoch)
+        if epoch != self._epoch:
+            stream = streams.generator(self._seed, "order", epoch)
+            order = torch.randperm(len(self._split), generator=stream)
+            self._batches = torch.split(order.to(self._device), self._size)
+            self._epoch = epoch
+        return self._split.batch(self._batches[position])
+
+
+class _Running:
+    """Sums since the last report; the loss stays on the device until then."""
+
+    def __init__(self, device: str) -> None:
+        self._loss = torch.zeros((), dtype=torch.float64, device=device)
+        self._steps, self._seconds = 0, 0.0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns the sums."""
+        return {"loss": self._loss, "steps": self._steps, "seconds": self._seconds}
+
+    def load_state_dict(self, state_dict: dict[str, Any], /) -> None:
+        """Takes sums saved earlier."""
+        self._loss.copy_(state_dict["loss"])
+        self._steps, self._seconds = state_dict["steps"], state_dict["seconds"]
+
+    def add(self, loss: Tensor, seconds: float) -> None:
+        """Counts one step."""
+        self._loss += loss.detach()
+        self._steps += 1
+        self._seconds += seconds
+
+    def take(self, clock: Callable[[], float]) -> dict[str, float]:
+        """Returns the means and starts anew; waits for the device, which is part of the time."""
+        started = clock()
+        total = float(self._loss)
+        seconds = self._seconds + clock() - started
+        means = {"train_loss": total / self._steps, "step_time_s": seconds / self._steps}
+        self._loss.zero_()
+        self._steps, self._seconds = 0, 0.0
+        return means

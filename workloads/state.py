@@ -1,0 +1,232 @@
+"""Holds everything that one attempt must remember to go on bit for bit, and saves and loads it.
+
+Must never know what a program trains, where checkpoints live, or when one is due.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import platform
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from workloads import streams
+
+__all__ = ["CheckpointError", "Part", "State", "isolated", "reset_process"]
+
+_FILE = "state.pt"
+_FORMAT = 1
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint that is missing, torn, or not one of this program."""
+
+
+class Part(Protocol):
+    """Anything with a state: modules, optimizers, a program's own running sums."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns tensors and builtins, nested in dicts, lists and tuples."""
+        ...
+
+    def load_state_dict(self, state_dict: dict[str, Any], /) -> object:
+        """Takes back what `state_dict` returned."""
+        ...
+
+
+class State:
+    """The memory of one attempt, made by whoever iterates and handed to the program.
+
+    The program sets `steps_per_epoch`, builds its parts, attaches them just before its loop, and
+    raises `step` by one before each yield. Between two yields whoever iterates may call `save`;
+    a fresh State with `resume_from` then goes on with the next step as if nothing had happened.
+
+    Attributes:
+        device: torch's name of the device to train on, such as `cpu` or `cuda:0`.
+        threads: CPU threads to train with; on resume those of the checkpoint.
+        data_dir: Folder of the full data sets, or None.
+        step: Optimizer updates done; 0 is before any.
+        steps_per_epoch: Set by programs that have epochs.
+        resumed: Whether this attempt goes on from a checkpoint.
+        mismatches: One sentence for each way in which this machine differs from the one that
+            saved; where it is empty, a CPU attempt goes on bit for bit.
+    """
+
+    def __init__(
+        self,
+        *,
+        device: str = "cpu",
+        threads: int = 1,
+        data_dir: Path | None = None,
+        resume_from: Path | None = None,
+    ) -> None:
+        """Reads the checkpoint, if there is one, and takes over its step and thread count.
+
+        Raises:
+            CheckpointError: `resume_from` holds no checkpoint that can be read.
+        """
+        self.device = device
+        self.threads = threads
+        self.data_dir = data_dir
+        self.step = 0
+        self.steps_per_epoch: int | None = None
+        self.resumed = resume_from is not None
+        self.mismatches: list[str] = []
+        self._parts: dict[str, Part] = {}
+        self._saved: dict[str, Any] | None = None
+        if resume_from is not None:
+            self._saved = _read(resume_from / _FILE)
+            self.step = int(self._saved["step"])
+            self.threads = int(self._saved["environment"]["threads"])
+            self.mismatches = _differences(self._saved["environment"], self.environment())
+
+    def attach(self, **parts: Part) -> None:
+        """Makes parts belong to the state and, on resume, loads them and the RNG streams.
+
+        It also puts the thread count in force. Call it in the thread that trains, when all parts
+        are built and nothing more will draw random numbers before the first step: the streams are
+        put back where they stood when the checkpoint was saved.
+
+        Raises:
+            CheckpointError: The checkpoint has no such part, or the part refuses it.
+        """
+        torch.set_num_threads(self.threads)
+        self._parts |= parts
+        if self._saved is None:
+            return
+        for name, part in parts.items():
+            if name not in self._saved["parts"]:
+                known = ", ".join(self._saved["parts"])
+                raise CheckpointError(
+                    f"checkpoint: every attached part was saved, got {name!r} and only {known}."
+                    " Delete the checkpoint to train from the start."
+                )
+            try:
+                part.load_state_dict(self._saved["parts"][name])
+            except (KeyError, RuntimeError, TypeError, ValueError) as refused:
+                raise CheckpointError(
+                    f"checkpoint: part {name!r} takes what it saved, got: {refused}."
+                    " Delete the checkpoint to train from the start."
+                ) from refused
+        streams.restore(self._saved["streams"])
+
+    def save(self, directory: Path) -> None:
+        """Writes the checkpoint into an existing directory; it is durable on return.
+
+        The directory must be private to the caller until this returns: renaming it into its place
+        is what makes the checkpoint appear whole.
+        """
+        content = {
+            "format": _FORMAT,
+            "step": self.step,
+            "parts": {name: part.state_dict() for name, part in self._parts.items()},
+            "streams": streams.snapshot(cuda=self.device.startswith("cuda")),
+            "environment": self.environment(),
+        }
+        with (directory / _FILE).open("wb") as file:
+            torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        folder = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def environment(self) -> dict[str, Any]:
+        """Returns what the numbers depend on besides the workload; saved with the checkpoint."""
+        cuda = self.device.startswith("cuda")
+        return {
+            "torch": str(torch.__version__),
+            "threads": self.threads,
+            "cpu": _cpu_model(),
+            "vectors": torch.backends.cpu.get_cpu_capability(),
+            "device": torch.cuda.get_device_name(self.device) if cuda else "cpu",
+        }
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as broken:
+        raise CheckpointError(
+            f"{path}: needs a whole checkpoint, got {type(broken).__name__}: {broken}."
+            " Delete its folder to resume from an earlier one."
+        ) from broken
+    if not isinstance(content, dict) or content.get("format") != _FORMAT:
+        found = content.get("format") if isinstance(content, dict) else type(content).__name__
+        raise CheckpointError(
+            f"{path}: needs checkpoint format {_FORMAT}, got {found!r}."
+            " Delete its folder to train from the start."
+        )
+    return content
+
+
+def _differences(saved: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{name} was {saved[name]!r} when the checkpoint was saved and is {now[name]!r} now:"
+        " the last digits may differ from an undisturbed run"
+        for name in now
+        if saved.get(name) != now[name]
+    ]
+
+
+def _cpu_model() -> str:
+    """Returns the processor's name, as the kernel tells it where there is one to ask."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(errors="replace").splitlines() if info.exists() else []
+    for line in lines:
+        name, _, value = line.partition(":")
+        if name.strip() in ("model name", "Model", "CPU part"):
+            return value.strip()
+    return platform.processor() or platform.machine()
+
+
+def reset_process(*, seed: int, threads: int) -> None:
+    """Puts the process where a fresh one would be, so that the order of trials changes nothing.
+
+    Resets RNG streams, default dtype and device, thread count, gradient mode, determinism and
+    precision flags, and CUDA memory. Call it in the thread that trains: the thread count of
+    OpenMP belongs to the calling thread.
+
+    Args:
+        seed: Seed of all streams, any integer.
+        threads: CPU threads of torch, at least 1.
+    """
+    streams.seed_all(seed)
+    torch.set_default_dtype(torch.float32)
+    torch.set_default_device(None)
+    torch.set_num_threads(threads)
+    torch.set_grad_enabled(True)
+    torch.set_float32_matmul_precision("highest")
+    torch.set_flush_denormal(False)
+    torch.use_deterministic_algorithms(False)
+    torch.autograd.set_detect_anomaly(False)
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.allow_tf32 = False
+    if torch.cuda.is_available():
+        gc.collect()
+        torch.cuda.empty_cache()
+
+
+@contextmanager
+def isolated(*, seed: int, threads: int) -> Iterator[None]:
+    """Resets the process, and afterwards puts environment and working directory back.
+
+    The streams are left where the trial left them: the next trial resets them.
+    """
+    environ, directory = dict(os.environ), Path.cwd()
+    reset_process(seed=seed, threads=threads)
+    try:
+        yield
+    finally:
+        for name in os.environ.keys() - environ.keys():
+            del os.environ[name]
+        os.environ.update(environ)
+        os.chdir(directory)
