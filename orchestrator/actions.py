@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.code import kinds_folders, newest_record
+from orchestrator.code import Record, kinds_folders, newest_record
 from orchestrator.errors import InputError
 from orchestrator.paths import (
     LEASE,
@@ -34,8 +34,10 @@ __all__ = [
     "find_trial",
     "ls",
     "plan",
+    "record",
     "resume",
     "run",
+    "show",
     "sql",
     "status",
     "validate",
@@ -127,7 +129,14 @@ def run(
     folders = kinds_folders(loaded.sweep.kinds, base=loaded.folder, given=kinds)
     root = run_directory(storage_root(storage, in_file=loaded.sweep.storage), loaded.sweep.name)
     return _drive(
-        loaded, folders, root, runner, address, options=options, listener=listener, on_queue=on_queue
+        loaded,
+        folders,
+        root,
+        runner,
+        address,
+        options=options,
+        listener=listener,
+        on_queue=on_queue,
     )
 
 
@@ -148,13 +157,11 @@ def resume(
         CliffsweepError: as `run`.
     """
     root = find_sweep(name, storage=storage)
-    record = newest_record(Store(root))
-    if record is None:
-        raise InputError(f"{name}: a sweep that was started is needed, got none in {root}.")
-    loaded = load_bytes(record.data, source=str(root / record.name), folder=root)
+    kept = record(name, storage=storage)
+    loaded = load_bytes(kept.data, source=str(root / kept.name), folder=root)
     return _drive(
         loaded,
-        record.kinds,
+        kept.kinds,
         root,
         runner,
         address,
@@ -229,7 +236,9 @@ def find_sweep(name: str, *, storage: str | None = None) -> Path:
         return root
     known = [path.name for path in run_directories(base)]
     close = get_close_matches(name, known, n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else f" Sweeps there: {', '.join(known) or 'none'}."
+    hint = (
+        f" Did you mean {close[0]!r}?" if close else f" Sweeps there: {', '.join(known) or 'none'}."
+    )
     raise InputError(f"{name}: a sweep in {base} is needed, got none of that name.{hint}")
 
 
@@ -338,6 +347,51 @@ def sql(
         return reader.sql(text, parameters)
 
 
+def record(name: str, *, storage: str | None = None) -> Record:
+    """The sweep file of a sweep as it was started last.
+
+    Raises:
+        InputError: there is no such sweep, or it was never started.
+    """
+    root = find_sweep(name, storage=storage)
+    found = newest_record(Store(root))
+    if found is None:
+        raise InputError(f"{name}: a sweep that was started is needed, got none in {root}.")
+    return found
+
+
+def show(name: str, trial: str, *, storage: str | None = None) -> dict[str, Any]:
+    """All about one trial: configuration, attempts, last values of whole-model metrics.
+
+    Args:
+        name: of the sweep.
+        trial: the beginning of the trial's id.
+        storage: where run directories stand.
+
+    Raises:
+        InputError: no such sweep, or the beginning fits no trial or several.
+    """
+    from dataclasses import asdict
+
+    from results.ledger import Ledger
+
+    trial_id = find_trial(name, trial, storage=storage)
+    ledger = Ledger(Store(find_sweep(name, storage=storage)), sweep=name)
+    row = ledger.trials()[trial_id]
+    last = sql(
+        name,
+        "SELECT name, arg_max(value, step) AS value FROM metrics"
+        " WHERE trial_id = $trial AND layer IS NULL GROUP BY name ORDER BY name",
+        storage=storage,
+        parameters={"trial": trial_id},
+    )
+    return {
+        **asdict(row),
+        "events": [asdict(event) for event in ledger.events() if event.trial_id == trial_id],
+        "last": last.to_pylist(),
+    }
+
+
 def find_trial(name: str, prefix: str, *, storage: str | None = None) -> str:
     """Completes the beginning of a trial's id.
 
@@ -356,4 +410,3 @@ def find_trial(name: str, prefix: str, *, storage: str | None = None) -> str:
         f"{prefix}: the beginning of one trial's id is needed, got that of {len(found)} ({some})."
         f" `cliffsweep plan` and `cliffsweep sql {name} 'SELECT trial_id FROM trials'` list them."
     )
-

@@ -28,9 +28,7 @@ class Checkpoints:
         self._store = store
         self._prefix = f"checkpoints/{trial_id}"
 
-    def save(
-        self, *, attempt: int, step: int, fill: Callable[[Path], None], carried: bytes
-    ) -> str:
+    def save(self, *, attempt: int, step: int, fill: Callable[[Path], None], carried: bytes) -> str:
         """Writes a checkpoint and returns its name; it is durable on return.
 
         Args:

@@ -109,5 +109,9 @@ def missing(nodes: list[Node], *, cpu: float, gpu: float, memory: float) -> str 
         "gpu": (gpu, max((n.gpus for n in nodes), default=0)),
         "memory": (memory, max((n.memory for n in nodes), default=0)),
     }
-    short = [f"{name} {want:g} (the largest node has {has:g})" for name, (want, has) in best.items() if want > has]
+    short = [
+        f"{name} {want:g} (the largest node has {has:g})"
+        for name, (want, has) in best.items()
+        if want > has
+    ]
     return " and ".join(short) or "cpu, gpu and memory together on one node"

@@ -68,9 +68,7 @@ def _beside(name: str) -> str:
     return name.removesuffix(".yaml") + ".json"
 
 
-def kinds_folders(
-    declared: Sequence[str], *, base: Path, given: Sequence[str] = ()
-) -> list[Path]:
+def kinds_folders(declared: Sequence[str], *, base: Path, given: Sequence[str] = ()) -> list[Path]:
     """The folders of the user's kinds: the sweep file's, beside it, then those of `--kinds`.
 
     Raises:

@@ -61,7 +61,9 @@ class Problem:
 
     def __str__(self) -> str:
         place = f":{self.line}:{self.column}" if self.line is not None else ""
-        return ": ".join(part for part in (f"{self.source}{place}", self.where, self.message) if part)
+        return ": ".join(
+            part for part in (f"{self.source}{place}", self.where, self.message) if part
+        )
 
 
 class SpecError(InputError):

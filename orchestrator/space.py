@@ -89,7 +89,9 @@ def _range(given: Mapping[str, Any]) -> list[float | int]:
         return _stepped(low, high, _limit(given, "step"))
     count = given["count"]
     if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MAX_COUNT:
-        raise ValueError(f"count is a whole number from 1 to {MAX_COUNT}, got {count!r}. Change it.")
+        raise ValueError(
+            f"count is a whole number from 1 to {MAX_COUNT}, got {count!r}. Change it."
+        )
     if scale == "log":
         return _spaced_log(float(low), float(high), count)
     step = (high - low) / (count - 1) if count > 1 else Decimal(0)

@@ -13,7 +13,16 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from orchestrator.quantities import Bytes, Every, Limit, Seconds
 from orchestrator.space import axis_values
 
-__all__ = ["FAILURE_CLASSES", "VERSION", "Checkpoint", "Grid", "Metric", "Resources", "Retry", "Sweep"]
+__all__ = [
+    "FAILURE_CLASSES",
+    "VERSION",
+    "Checkpoint",
+    "Grid",
+    "Metric",
+    "Resources",
+    "Retry",
+    "Sweep",
+]
 
 VERSION: Final = 1
 """The version of the sweep file's grammar that this code reads."""
@@ -140,7 +149,9 @@ class Grid(_Part):
         for name in [*zipped, *self.when]:
             if name not in self.parameters:
                 known = ", ".join(self.parameters) or "none"
-                raise ValueError(f"zip and when name axes of the grid, got {name!r}. Axes: {known}.")
+                raise ValueError(
+                    f"zip and when name axes of the grid, got {name!r}. Axes: {known}."
+                )
         if len(zipped) != len(set(zipped)):
             raise ValueError(f"an axis is zipped once, got {self.zip!r}. Remove the repetition.")
         for group in self.zip:
@@ -204,5 +215,7 @@ class Sweep(_Part):
         names = [grid.name for grid in self.grids or ()]
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:
-            raise ValueError(f"grids have names of their own, got {doubled[0]!r} twice. Rename one.")
+            raise ValueError(
+                f"grids have names of their own, got {doubled[0]!r} twice. Rename one."
+            )
         return self

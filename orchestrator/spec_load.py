@@ -67,7 +67,9 @@ def load_sweep(path: str | FilePath) -> LoadedSweep:
         ) from None
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise InputError(f"{path}: a sweep file is needed, got '{reason}'. Check the path.") from None
+        raise InputError(
+            f"{path}: a sweep file is needed, got '{reason}'. Check the path."
+        ) from None
     return load_bytes(data, source=str(path), folder=file.parent)
 
 

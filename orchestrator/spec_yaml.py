@@ -107,9 +107,13 @@ def _decode(data: bytes, *, source: str) -> str:
     except UnicodeDecodeError as error:
         before = data[: error.start]
         line = before.count(b"\n") + 1
-        message = f"a sweep file is UTF-8 text, got byte 0x{data[error.start]:02x}. Save it as UTF-8."
+        message = (
+            f"a sweep file is UTF-8 text, got byte 0x{data[error.start]:02x}. Save it as UTF-8."
+        )
         column = error.start - before.rfind(b"\n")
-        raise SpecError([Problem(source=source, line=line, column=column, message=message)]) from None
+        raise SpecError(
+            [Problem(source=source, line=line, column=column, message=message)]
+        ) from None
 
 
 def _compose(text: str, *, source: str) -> Node | None:
@@ -195,7 +199,9 @@ class _Reader:
             key = str(key_node.value)
             line = key_node.start_mark.line + 1
             if key in seen:
-                message = f"a key stands once, got {key!r} again after line {seen[key]}. Remove one."
+                message = (
+                    f"a key stands once, got {key!r} again after line {seen[key]}. Remove one."
+                )
                 self._blame(key_node, (*path, key), message)
                 continue
             seen[key] = line
@@ -210,7 +216,9 @@ class _Reader:
         """The pairs behind `<<`, which gives way to keys written out."""
         if isinstance(node, MappingNode):
             return list(node.value)
-        self._blame(node, (*path, "<<"), "'<<' merges one mapping, got something else. Use '<<: *x'.")
+        self._blame(
+            node, (*path, "<<"), "'<<' merges one mapping, got something else. Use '<<: *x'."
+        )
         return []
 
     def _scalar(self, node: Node, kind: str, path: Path) -> Any:  # noqa: ANN401

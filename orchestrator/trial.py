@@ -196,9 +196,7 @@ class _Run:
         try:
             if not self._started:
                 self._begin(None, [])
-            self._ledger.record(
-                self._event(status, failure_class=failure_class, detail=detail)
-            )
+            self._ledger.record(self._event(status, failure_class=failure_class, detail=detail))
         except ResultsError:
             return False
         return True
@@ -313,4 +311,3 @@ def _device(resources: Resources) -> str:
     from workloads.state import gpu_device
 
     return gpu_device()
-

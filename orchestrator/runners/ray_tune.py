@@ -95,9 +95,7 @@ class Runner:
 class _Wave:
     """One `fit`: as many attempts as keep the driver's memory flat."""
 
-    def __init__(
-        self, source: Source, root: str, size: int, max_concurrent: int | None
-    ) -> None:
+    def __init__(self, source: Source, root: str, size: int, max_concurrent: int | None) -> None:
         self._source = source
         self._store = Store(root)
         self._left = size
@@ -271,12 +269,20 @@ def _listener(wave: _Wave) -> Any:  # noqa: ANN401
             wave.look_at_stop()
 
         def on_trial_complete(
-            self, iteration: int, trials: list[Any], trial: Any, **info: object  # noqa: ANN401
+            self,
+            iteration: int,
+            trials: list[Any],
+            trial: Any,
+            **info: object,  # noqa: ANN401
         ) -> None:
             wave.ended(trial.trial_id, trial.last_result, None)
 
         def on_trial_error(
-            self, iteration: int, trials: list[Any], trial: Any, **info: object  # noqa: ANN401
+            self,
+            iteration: int,
+            trials: list[Any],
+            trial: Any,
+            **info: object,  # noqa: ANN401
         ) -> None:
             wave.ended(trial.trial_id, None, trial.get_pickled_error())
 

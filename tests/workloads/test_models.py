@@ -97,7 +97,7 @@ class TestResNet:
 
     def test_a_block_adds_its_input_before_the_second_activation(self) -> None:
         block = built(model("resnet", depths=[1]), inputs=IMAGE, by=norm("identity")).blocks[0]
-        x = torch.randn(2, 8, 6, 6)
+        x = torch.randn(2, 16, 6, 6)
         y = block.conv2(block.conv1(x).relu()) + x
         torch.testing.assert_close(block(x), y.relu())
 
@@ -124,13 +124,13 @@ class TestVisionTransformer:
     @pytest.mark.parametrize(("pool", "tokens"), [("mean", 16), ("class_token", 17)])
     def test_tokens(self, pool: str, tokens: int) -> None:
         module = built(model("vit", pool=pool), inputs=IMAGE)
-        assert module.position.shape == (tokens, 48)
+        assert module.position.shape == (tokens, 64)
         hidden = []
         module.sites["blocks.0.mlp.act"].register_forward_hook(
             lambda _, __, y: hidden.append(tuple(y.shape))
         )
         module(torch.randn(2, *IMAGE))
-        assert hidden == [(2, tokens, 192)]
+        assert hidden == [(2, tokens, 256)]
 
     def test_position_tells_equal_patches_apart(self) -> None:
         module = built(model("vit"), inputs=IMAGE).eval()

@@ -41,7 +41,7 @@ class Config(Model):
     causal: ClassVar[bool] = True
 
     layers: int = Field(default=3, ge=1, le=256, description="number of blocks")
-    heads: int = Field(default=4, ge=1, le=256, description="attention heads; divides width")
+    heads: int = Field(default=2, ge=1, le=256, description="attention heads; divides width")
     width: int = Field(default=64, ge=2, le=65_536, description="features of a token")
 
     @model_validator(mode="after")

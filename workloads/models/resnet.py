@@ -5,8 +5,9 @@ Must never know the task it is trained on, nor any particular activation or norm
 Basic block: y = act₂(norm₂(conv₂(act₁(norm₁(conv₁(x))))) + shortcut(x)), the shortcut being x, or
 norm(conv_{1×1}(x)) where the shape changes. Stage s has width·2^s channels and, from the second
 on, halves height and width. Source: arXiv 1512.03385, sections 3.3 and 4.2 (projection shortcuts),
-weights as in arXiv 1502.01852. With `width: 64, depths: [2, 2, 2, 2]` it is the ResNet-18 used on
-CIFAR. Convolutions have no bias.
+weights as in arXiv 1502.01852. Convolutions have no bias. The defaults are at laptop scale: about 16 ms a step of 64
+images of 28 × 28 on one core; `stem_stride: 1, width: 64, depths: [2, 2, 2, 2]` is the ResNet-18
+used on CIFAR.
 """
 
 from typing import Annotated, ClassVar, Literal
@@ -34,9 +35,9 @@ class Config(Model):
     default_norm: ClassVar[str] = "batchnorm"
     layouts: ClassVar[tuple[Layout, ...]] = ("channels_first",)
 
-    width: int = Field(default=8, ge=1, le=4096, description="channels of the first stage")
+    width: int = Field(default=16, ge=1, le=4096, description="channels of the first stage")
     stem_stride: Literal[1, 2] = Field(
-        default=1, description="step of the stem; 2 halves height and width from the start"
+        default=2, description="step of the stem; 2 halves height and width from the start"
     )
     depths: Annotated[tuple[Annotated[int, Field(ge=1, le=256)], ...], Field(strict=False)] = Field(
         default=(1, 1, 1), min_length=1, max_length=8, description="blocks of each stage"

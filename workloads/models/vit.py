@@ -33,7 +33,7 @@ class Config(Model):
     layouts: ClassVar[tuple[Layout, ...]] = ("channels_last",)
 
     patch: int = Field(default=7, ge=1, le=1024, description="side of a patch, pixels")
-    width: int = Field(default=48, ge=1, le=65_536, description="features of a token")
+    width: int = Field(default=64, ge=1, le=65_536, description="features of a token")
     depth: int = Field(default=3, ge=1, le=256, description="number of blocks")
     heads: int = Field(default=4, ge=1, le=256, description="attention heads; divides width")
     mlp_ratio: int = Field(default=4, ge=1, le=64, description="hidden features per width")
@@ -128,11 +128,11 @@ class VisionTransformer(nn.Module):
     def _initialise(self) -> None:
         for module in self.modules():
             if isinstance(module, nn.Linear):
-                nn.init.trunc_normal_(module.weight, std=0.02)
+                nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)
-        nn.init.trunc_normal_(self.position, std=0.02)
+        nn.init.normal_(self.position, std=0.02)
         if self.class_token is not None:
-            nn.init.trunc_normal_(self.class_token, std=0.02)
+            nn.init.normal_(self.class_token, std=0.02)
 
     def _patches(self, x_BCYX: Tensor) -> Tensor:
         """(batch, channels, height, width) to (batch, patches, channels·patch²)."""

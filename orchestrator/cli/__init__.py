@@ -1,0 +1,1 @@
+"""The command line: one file a group of verbs; all that prints stands here."""

@@ -1,0 +1,124 @@
+"""The verbs that look at sweeps: ls, status, show.
+
+Must never write.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from orchestrator.cli.options import AsJson, Name, Storage
+from orchestrator.cli.output import duration, emit_json, note, print_table, say
+
+if TYPE_CHECKING:
+    from orchestrator.actions import SweepStatus
+
+__all__ = ["register"]
+
+_STATUSES = ("planned", "running", "completed", "stopped", "failed", "cancelled")
+_SHOWN_FAILURES = 20
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verbs."""
+    app.command()(ls)
+    app.command()(status)
+    app.command()(show)
+
+
+def ls(storage: Storage = None, as_json: AsJson = False) -> None:
+    """List the sweeps of a storage folder."""
+    from orchestrator import actions
+
+    found = actions.ls(storage=storage)
+    if as_json:
+        emit_json({"sweeps": [_document(one) for one in found]})
+        return
+    if not found:
+        note("no sweeps here. `cliffsweep run SWEEP.yaml` starts one.")
+        return
+    rows = [(s.sweep, s.total, *(s.counts.get(n, 0) for n in _STATUSES), s.driver) for s in found]
+    print_table(["sweep", "cells", *_STATUSES, "driver"], rows, right=("cells", *_STATUSES))
+
+
+def status(name: Name, storage: Storage = None, as_json: AsJson = False) -> None:
+    """Say how far a sweep is, per grid, and what failed."""
+    from orchestrator import actions
+
+    found = actions.status(name, storage=storage)
+    if as_json:
+        emit_json(_document(found))
+        return
+    used = [n for n in _STATUSES if found.counts.get(n)]
+    rows = [
+        (grid, sum(counts.values()), *(counts.get(n, 0) for n in used))
+        for grid, counts in found.grids.items()
+    ]
+    rows.append(("all", found.total, *(found.counts.get(n, 0) for n in used)))
+    print_table(["grid", "cells", *used], rows, right=("cells", *used))
+    _print_state(found)
+
+
+def _print_state(found: SweepStatus) -> None:
+    at_work = f"driver {found.driver}" if found.driver else "no driver at work"
+    span = f", {duration(found.seconds)} from first start to last event" if found.seconds else ""
+    note(f"{found.sweep}: {at_work}{span}")
+    for trial_id, attempt, failure_class, reason in found.failures[:_SHOWN_FAILURES]:
+        note(f"  {trial_id} attempt {attempt}: {failure_class}: {reason}")
+    hidden = len(found.failures) - _SHOWN_FAILURES
+    if hidden > 0:
+        note(f"  and {hidden} more")
+    done = found.counts.get("completed", 0) + found.counts.get("stopped", 0)
+    if done < found.total and not found.driver:
+        note(f"Next: cliffsweep resume {found.sweep}")
+
+
+def _document(found: SweepStatus) -> dict[str, Any]:
+    names = ("trial_id", "attempt", "failure_class", "reason")
+    failures = [dict(zip(names, failure, strict=True)) for failure in found.failures]
+    return asdict(found) | {"root": str(found.root), "failures": failures}
+
+
+def show(
+    name: Name,
+    trial: Annotated[
+        str | None, typer.Argument(help="The beginning of a trial's id; without it the sweep file.")
+    ] = None,
+    storage: Storage = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a sweep's file as it was started, or a trial: configuration, attempts, last values."""
+    from orchestrator import actions
+
+    if trial is None:
+        record = actions.record(name, storage=storage)
+        text = record.data.decode()
+        if as_json:
+            emit_json({"file": record.name, "text": text})
+        else:
+            say(text.rstrip("\n"))
+        return
+    found = actions.show(name, trial, storage=storage)
+    if as_json:
+        emit_json(found)
+        return
+    _print_trial(found)
+
+
+def _print_trial(found: dict[str, Any]) -> None:
+    import json
+
+    say(f"trial {found['trial_id']} of {found['sweep']}, grid {found['grid']}")
+    say(f"config {json.dumps(found['config'])}")
+    for event in found["events"]:
+        cause = f" {event['failure_class']}: {event['detail']}" if event["failure_class"] else ""
+        origin = f" from step {event['resumed_from']}" if event["resumed_from"] is not None else ""
+        say(f"attempt {event['attempt']} {event['status']}{origin} at {event['ts']}{cause}")
+    print_table(
+        ["metric", "last value"],
+        [(row["name"], f"{row['value']:.6g}") for row in found["last"]],
+        right=("last value",),
+    )

@@ -1,0 +1,86 @@
+"""Prints tables, sentences and JSON: results on standard output, everything else on standard error.
+
+Knows nothing of what the verbs do.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+__all__ = ["duration", "emit_json", "errors", "note", "print_table", "say"]
+
+
+def errors() -> Console:
+    """A console on standard error."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def say(text: str) -> None:
+    """Prints a line of results."""
+    sys.stdout.write(f"{text}\n")
+
+
+def note(text: str) -> None:
+    """Prints a line for the person at the terminal, not for a pipe."""
+    sys.stderr.write(f"{text}\n")
+
+
+def emit_json(document: Any) -> None:  # noqa: ANN401
+    """Prints one JSON document, alone on standard output; NaN and infinities become null."""
+    json.dump(_plain(document), sys.stdout, indent=2, default=str, allow_nan=False)
+    sys.stdout.write("\n")
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()
+) -> None:
+    """Prints a table; without a terminal a plain one, columns two blanks apart.
+
+    Args:
+        columns: headings.
+        rows: cells, turned into text; None is empty.
+        right: headings of columns that hold numbers.
+    """
+    cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    if sys.stdout.isatty():
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        for column in columns:
+            table.add_column(column, justify="right" if column in right else "left")
+        for row in cells:
+            table.add_row(*row)
+        Console().print(table)
+        return
+    widths = [max(len(c), *(len(row[i]) for row in cells), 0) for i, c in enumerate(columns)]
+    for row in [list(columns), *cells]:
+        padded = [
+            cell.rjust(width) if column in right else cell.ljust(width)
+            for cell, width, column in zip(row, widths, columns, strict=True)
+        ]
+        say("  ".join(padded).rstrip())
+
+
+def duration(seconds: float) -> str:
+    """Writes a time span as `4.2 s`, `3 min 20 s` or `2 h 05 min`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"

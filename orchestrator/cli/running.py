@@ -1,0 +1,156 @@
+"""The verbs that train: run, resume.
+
+Must never know how: they listen, and turn signals into a stop.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from dataclasses import asdict
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import typer
+
+from orchestrator.cli.options import (
+    Address,
+    AsJson,
+    Cpu,
+    Data,
+    Gpu,
+    Inline,
+    Kinds,
+    Name,
+    Only,
+    Quiet,
+    Storage,
+    SweepFile,
+)
+from orchestrator.cli.output import duration, emit_json, note, say
+from orchestrator.errors import GateError, Interrupted
+
+if TYPE_CHECKING:
+    from orchestrator.cli.progress import RunProgress
+    from orchestrator.driver import Options, Summary
+    from orchestrator.queue import TrialQueue
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verbs."""
+    app.command()(run)
+    app.command()(resume)
+
+
+def run(
+    sweep: SweepFile,
+    storage: Storage = None,
+    kinds: Kinds = None,
+    inline: Inline = False,
+    address: Address = None,
+    gpu: Gpu = None,
+    cpu: Cpu = None,
+    data: Data = None,
+    only: Only = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> int:
+    """Run what a sweep file asks for and the store does not hold yet."""
+    from orchestrator import actions
+
+    def go(listener: RunProgress) -> Summary:
+        return actions.run(
+            sweep,
+            storage=storage,
+            kinds=kinds or (),
+            runner="inline" if inline else "ray_tune",
+            address=address,
+            options=_options(gpu=gpu, cpu=cpu, data=data, only=only),
+            listener=listener,
+            on_queue=_stop_on_signals,
+        )
+
+    return _shown(go, quiet=quiet, as_json=as_json)
+
+
+def resume(
+    name: Name,
+    storage: Storage = None,
+    inline: Inline = False,
+    address: Address = None,
+    gpu: Gpu = None,
+    cpu: Cpu = None,
+    data: Data = None,
+    only: Only = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> int:
+    """Run exactly what is unfinished of a sweep, from its last checkpoints."""
+    from orchestrator import actions
+
+    def go(listener: RunProgress) -> Summary:
+        return actions.resume(
+            name,
+            storage=storage,
+            runner="inline" if inline else "ray_tune",
+            address=address,
+            options=_options(gpu=gpu, cpu=cpu, data=data, only=only),
+            listener=listener,
+            on_queue=_stop_on_signals,
+        )
+
+    return _shown(go, quiet=quiet, as_json=as_json)
+
+
+def _options(
+    *, gpu: float | None, cpu: float | None, data: str | None, only: list[str] | None
+) -> Options:
+    from orchestrator.driver import Options
+
+    return Options(gpu=gpu, cpu=cpu, data_dir=data, only=tuple(only or ()))
+
+
+def _shown(go: Callable[[RunProgress], Summary], *, quiet: bool, as_json: bool) -> int:
+    """Runs with progress, prints the summary, and says what to do next."""
+    from orchestrator.cli.progress import progress
+
+    name = ""
+    try:
+        with progress(quiet=quiet) as listener:
+            summary = go(listener)
+    except (GateError, Interrupted) as stopped:
+        name = str(stopped).partition(":")[0]
+        hint = f"resume {name}" if isinstance(stopped, Interrupted) else "status"
+        note(f"Next: cliffsweep {hint}")
+        raise
+    if as_json:
+        emit_json(asdict(summary) | {"exit_code": summary.exit_code})
+    else:
+        _print(summary)
+    return summary.exit_code
+
+
+def _print(summary: Summary) -> None:
+    counts = ", ".join(f"{n} {status}" for status, n in sorted(summary.counts.items()))
+    if summary.trained == 0 and summary.exit_code == 0:
+        say(f"{summary.sweep}: nothing to train, all {summary.total} cells are done ({counts})")
+    else:
+        retried = f", {summary.retried} retried" if summary.retried else ""
+        say(f"{summary.sweep}: {counts} of {summary.total}{retried}, in {duration(summary.wall_s)}")
+    if summary.exit_code:
+        note(f"Next: cliffsweep status {summary.sweep}; cliffsweep resume {summary.sweep}")
+
+
+def _stop_on_signals(queue: TrialQueue) -> None:
+    """Lets the first Ctrl-C or SIGTERM end the run gently, and the second one at once."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if queue.stopping:
+            raise KeyboardInterrupt
+        note("stopping: running trials save themselves; once more ends them at once")
+        queue.stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, handle)
