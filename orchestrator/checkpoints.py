@@ -6,6 +6,7 @@ Knows nothing of what is in them, nor when one is due.
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from results.errors import StorageError
 from results.store import Store, checkpoint_parts
 
 __all__ = ["CARRIED", "Checkpoints"]
+
+_HALF = re.compile(r"\.(.+)\.[0-9]+-[0-9a-f]{8}\.half")
 
 CARRIED = "finals.bin"
 """Name of the file in which a checkpoint carries the last values of every metric on."""
@@ -42,7 +45,7 @@ class Checkpoints:
         """
         name = f"{self._prefix}/a{attempt}-{step}"
         target = self._store.path(name)
-        hidden = target.parent / f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp"
+        hidden = _hidden(target)
         try:
             hidden.mkdir(parents=True)
             try:
@@ -68,20 +71,35 @@ class Checkpoints:
         """Deletes all but the newest checkpoints, by attempt and step.
 
         A checkpoint is renamed out of sight before its files go, so that none is ever seen torn.
+        What an earlier attempt left half written goes too.
         """
-        folder = self._store.path(self._prefix)
-        found = []
-        for name in folder.iterdir() if folder.is_dir() else ():
-            parts = checkpoint_parts(f"{self._prefix}/{name.name}/{CARRIED}")
-            if parts is not None:
-                found.append((parts[1], parts[2], name))
-        for _, _, old in sorted(found)[:-keep]:
-            hidden = old.parent / f".{old.name}.{secrets.token_hex(4)}.tmp"
+        whole = self._found(hidden=False)
+        for _, _, old in whole[:-keep]:
+            hidden = _hidden(old)
             try:
                 old.rename(hidden)
             except OSError:
                 continue  # Another process pruned it first.
             shutil.rmtree(hidden, ignore_errors=True)
+        for attempt, _, half in self._found(hidden=True):
+            if whole and attempt < whole[-1][0]:
+                shutil.rmtree(half, ignore_errors=True)
+
+    def _found(self, *, hidden: bool) -> list[tuple[int, int, Path]]:
+        """(attempt, step, folder) of the trial's checkpoints, or of what is half written."""
+        folder = self._store.path(self._prefix)
+        found = []
+        for path in folder.iterdir() if folder.is_dir() else ():
+            name = _HALF.sub(r"\1", path.name) if hidden else path.name
+            parts = checkpoint_parts(f"{self._prefix}/{name}/{CARRIED}")
+            if parts is not None:
+                found.append((parts[1], parts[2], path))
+        return sorted(found)
+
+
+def _hidden(path: Path) -> Path:
+    """A name beside `path` that nobody looks at and nobody else has."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.half")
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -58,7 +58,7 @@ def keep(store: Store, data: bytes, folders: Sequence[Path], *, now: float) -> t
     record = newest_record(store)
     kinds = tuple(store.path(copy) for copy in copies)
     if record is None or record.data != data or record.kinds != kinds:
-        name = sweep_file_name(data, now)
+        name = sweep_file_name(data, now, after=None if record is None else record.name)
         store.put(_beside(name), json.dumps({"kinds": copies}).encode())
         store.put(name, data)
     return kinds
@@ -90,6 +90,7 @@ def _keep_code(store: Store, folders: Sequence[Path]) -> list[str]:
         (f"{number}/{path.relative_to(folder).as_posix()}", path.read_bytes())
         for number, folder in enumerate(folders)
         for path in sorted(folder.glob("*/*.py"))
+        if not path.name.startswith(".") and not path.parent.name.startswith(".")
     ]
     if not files:
         return []

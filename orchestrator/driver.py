@@ -11,17 +11,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
+from orchestrator.attempt import Attempt, Outcome
 from orchestrator.code import keep
-from orchestrator.errors import GateError, Interrupted
+from orchestrator.errors import GateError, Interrupted, LeaseError
 from orchestrator.expand import Cell
-from orchestrator.lease import Lease
+from orchestrator.lease import NOT_RENEWED, Lease
 from orchestrator.planning import Plan, make_plan, record_plan, status_counts, work_left
 from orchestrator.provenance import code_version
 from orchestrator.queue import Gates, Tally, TrialQueue
 from orchestrator.runners import Runner
 from orchestrator.spec import Resources, Sweep
 from orchestrator.spec_load import LoadedSweep
-from orchestrator.trial import Attempt, Outcome
 from results.ledger import Event, Ledger
 from results.store import Store
 
@@ -127,7 +127,7 @@ def run_sweep(
         on_queue: is handed the queue, to stop it from a signal handler.
 
     Raises:
-        LeaseError: another driver works on this run directory.
+        LeaseError: another driver works on this run directory, or may by now.
         GateError: too much failed.
         Interrupted: the queue was stopped from outside.
         RunnerError: the cluster did not start, or a trial fits nowhere.
@@ -159,6 +159,7 @@ class _Session:
     ledger: Ledger = field(init=False)
     plan: Plan = field(init=False)
     kinds: tuple[str, ...] = ()
+    lost: bool = False
 
     @property
     def sweep(self) -> Sweep:
@@ -210,17 +211,19 @@ class _Session:
 
         Raises:
             GateError: too much failed.
+            LeaseError: the lease could not be renewed.
             Interrupted: somebody stopped the queue.
         """
         by_id = {cell.trial_id: cell for cell in left}
         queue = TrialQueue(
             list(by_id),
-            make=lambda trial_id: self._attempt(by_id[trial_id], queue, lease),
+            make=lambda trial_id: self._attempt(by_id[trial_id], queue),
             retry=self.sweep.retry,
             gates=Gates(
                 max_failed=self.sweep.max_failed_trials.of(self.plan.total),
                 max_consecutive=self.sweep.max_consecutive_failures,
             ),
+            may_start=lambda: self._holds(lease),
             on_outcome=lambda outcome, verdict: self._ended(queue, outcome, verdict),
         )
         on_queue(queue)
@@ -229,13 +232,18 @@ class _Session:
         self.ledger.fold()
         if queue.stop_reason is not None:
             raise GateError(queue.stop_reason)
+        if self.lost:
+            raise LeaseError(f"{self.sweep.name}: {NOT_RENEWED}")
         if queue.stopping:
             raise Interrupted(f"{self.sweep.name}: interrupted.")
         return queue.tally
 
-    def _attempt(self, cell: Cell, queue: TrialQueue, lease: Lease) -> Attempt:
-        if lease.lost:
-            queue.stop()
+    def _holds(self, lease: Lease) -> bool:
+        """Whether more may start; once no, it stays no."""
+        self.lost = self.lost or lease.lost
+        return not self.lost
+
+    def _attempt(self, cell: Cell, queue: TrialQueue) -> Attempt:
         attempt = Attempt(
             root=str(self.store.root),
             sweep=self.sweep.name,

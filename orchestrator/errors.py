@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 __all__ = [
     "CliffsweepError",
@@ -27,6 +27,11 @@ __all__ = [
     "RunnerError",
     "SpecError",
 ]
+
+MAX_SHOWN: Final = 50
+"""Most problems of one file that are told in full."""
+_LONGEST_MESSAGE: Final = 700
+_LONGEST_NAME: Final = 160
 
 
 class CliffsweepError(Exception):
@@ -61,9 +66,19 @@ class Problem:
 
     def __str__(self) -> str:
         place = f":{self.line}:{self.column}" if self.line is not None else ""
-        return ": ".join(
-            part for part in (f"{self.source}{place}", self.where, self.message) if part
-        )
+        where = _one_line(self.where, longest=_LONGEST_NAME)
+        message = _one_line(self.message, longest=_LONGEST_MESSAGE)
+        return ": ".join(part for part in (f"{self.source}{place}", where, message) if part)
+
+
+def _one_line(text: str, *, longest: int) -> str:
+    """Cuts the middle out of what is too long, and blanks what would break the line.
+
+    A message quotes what the user wrote, which may be a quarter of a megabyte.
+    """
+    if len(text) > longest:
+        text = f"{text[: longest * 2 // 3]} … {text[-longest // 3 :]}"
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 class SpecError(InputError):
@@ -73,7 +88,10 @@ class SpecError(InputError):
         """Takes at least one problem."""
         ordered = sorted(problems, key=lambda p: (p.line or 0, p.column or 0))
         self.problems = tuple(dict.fromkeys(ordered))
-        super().__init__("\n".join(map(str, self.problems)))
+        lines = [str(problem) for problem in self.problems[:MAX_SHOWN]]
+        if len(self.problems) > MAX_SHOWN:
+            lines.append(f"… and {len(self.problems) - MAX_SHOWN} more. Mend these first.")
+        super().__init__("\n".join(lines))
 
 
 class GateError(CliffsweepError):

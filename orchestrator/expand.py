@@ -6,8 +6,9 @@ Must never know what of it is done already, nor how anything runs.
 from __future__ import annotations
 
 import json
-import random
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any
@@ -15,8 +16,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from orchestrator.errors import Problem, SpecError
+from orchestrator.order import in_order
 from orchestrator.space import Assignment, Axis, assign, axis_values, cells_of
-from orchestrator.spec import Grid, Resources, Sweep
+from orchestrator.spec import Grid, Resources
 from orchestrator.spec_load import LoadedSweep, sentence
 from workloads.config import Program, validate
 from workloads.kinds import canonical, load, names
@@ -72,19 +74,20 @@ class _Draft:
 
 
 def expand(loaded: LoadedSweep) -> list[Cell]:
-    """Returns all cells in the order in which they should run; equal cells are one.
+    """Returns all cells in the order in which they should run; equal cells are the first of them.
 
     Raises:
-        SpecError: everything wrong with the grids and the cells, each with its line.
+        SpecError: everything wrong with the file, the grids and the cells, each with its line.
     """
     expander = _Expander(loaded)
-    drafts = {draft.cell.trial_id: draft for draft in reversed(list(expander.drafts()))}
-    in_file_order = list(reversed(drafts.values()))
-    if not in_file_order and not expander.problems:
+    drafts: dict[str, _Draft] = {}
+    for draft in expander.drafts():
+        drafts.setdefault(draft.cell.trial_id, draft)
+    if not drafts and not expander.problems:
         expander.blame(("grids",), "at least one cell is left, got none. Loosen exclude.")
     if expander.problems:
         raise SpecError(list(expander.problems))
-    cells = expander.with_baselines(in_file_order)
+    cells = expander.with_baselines(list(drafts.values()))
     if expander.problems:
         raise SpecError(list(expander.problems))
     return in_order(cells, order=loaded.sweep.order)
@@ -94,7 +97,7 @@ class _Expander:
     """Walks the grids of one file, collecting drafts and problems."""
 
     def __init__(self, loaded: LoadedSweep) -> None:
-        self.problems: dict[Problem, None] = {}
+        self.problems: dict[Problem, None] = dict.fromkeys(loaded.problems)
         self._loaded = loaded
         self._sweep = loaded.sweep
 
@@ -110,7 +113,8 @@ class _Expander:
             yield from self._of_grid(Grid(name=self._sweep.name), None)
             return
         for number, grid in enumerate(grids):
-            yield from self._of_grid(grid, number)
+            if number not in self._loaded.broken_grids:
+                yield from self._of_grid(grid, number)
 
     def _check_method(self) -> None:
         known = names("orchestrator.search")
@@ -139,9 +143,8 @@ class _Expander:
         try:
             for values, used in cells:
                 for seed in self._sweep.replicates.seeds if self._sweep.replicates else [None]:
-                    if seed is not None:
-                        values = values | {"seed": seed}
-                    draft = self._draft(grid, number, values, used)
+                    seeded = values if seed is None else values | {"seed": seed}
+                    draft = self._draft(grid, number, seeded, used)
                     if draft is not None:
                         yield draft
                     if len(self.problems) >= MAX_PROBLEMS:
@@ -171,8 +174,11 @@ class _Expander:
         except ValidationError as error:
             for detail in error.errors(include_url=False):
                 unknown = detail["type"] in ("extra_forbidden", "unknown_key")
-                path = self._path_of(detail["loc"], number, used)
+                path = self._path_of(detail["loc"], number, used, seed=values.get("seed"))
                 self.blame(path, sentence(detail), at_key=unknown)
+            return None
+        except Exception as error:  # A file of the user's own, which may raise whatever it likes.
+            self.blame(self._path_of(("kind",), number, used), _broken_kind(error))
             return None
         config = canonical(program)
         cell = Cell(
@@ -185,7 +191,12 @@ class _Expander:
         return _Draft(cell, program, values)
 
     def _path_of(
-        self, loc: tuple[str | int, ...], number: int | None, used: Sequence[Assignment]
+        self,
+        loc: tuple[str | int, ...],
+        number: int | None,
+        used: Sequence[Assignment],
+        *,
+        seed: object = None,
     ) -> tuple[str | int, ...]:
         """Finds what in the file gave the workload its value at `loc`."""
         best: tuple[str | int, ...] = ("workload", *loc)
@@ -201,7 +212,7 @@ class _Expander:
             index = (choice.index,) if choice.index is not None and choice.written else ()
             best = (*head, choice.name, *index, *loc[len(parts) :])
         if loc == ("seed",) and self._sweep.replicates:
-            return ("replicates", "seeds")
+            return ("replicates", "seeds", [*self._sweep.replicates.seeds, seed].index(seed))
         return best
 
     def with_baselines(self, drafts: Sequence[_Draft]) -> list[Cell]:
@@ -220,9 +231,13 @@ class _Expander:
         known: set[str],
         ids: dict[str, str | None],
     ) -> Cell:
-        values = dict(draft.values) | baseline_norm(draft.program)
+        values = deepcopy(draft.values) | baseline_norm(draft.program)
         for name, value in baseline.items():
-            assign(values, name, value)
+            try:
+                assign(values, name, value)
+            except ValueError as error:
+                self.blame(("baseline", name), str(error), at_key=True)
+                return draft.cell
         key = json.dumps(values, sort_keys=True)
         if key not in ids:
             ids[key] = self._baseline_id(values)
@@ -258,38 +273,9 @@ def baseline_norm(program: Program) -> dict[str, Any]:
     return {} if program.default_norm is None else {"norm": canonical(program.default_norm)}
 
 
-def in_order(cells: Sequence[Cell], *, order: str) -> list[Cell]:
-    """Puts cells into the order in which they start.
-
-    `balanced` takes from every grid in step and within a grid by van der Corput's sequence, so
-    that whatever prefix is finished covers the design evenly; baselines come first, since no
-    score exists without them. `shuffled` is the same shuffle every time.
-    """
-    if order == "as_written":
-        return list(cells)
-    if order == "shuffled":
-        shuffled = list(cells)
-        random.Random(0).shuffle(shuffled)
-        return shuffled
-    baselines = {cell.baseline_id for cell in cells}
-    members: dict[str, list[int]] = {}
-    for index, cell in enumerate(cells):
-        members.setdefault(cell.grid, []).append(index)
-    keys: dict[int, tuple[bool, float, int]] = {}
-    for indices in members.values():
-        ranked = sorted(range(len(indices)), key=_van_der_corput)
-        for rank, position in enumerate(ranked):
-            index = indices[position]
-            first = cells[index].trial_id in baselines
-            keys[index] = (not first, (rank + 0.5) / len(indices), index)
-    return [cells[index] for index in sorted(keys, key=keys.__getitem__)]
-
-
-def _van_der_corput(index: int) -> float:
-    """The index' binary digits mirrored at the point: 0, 1/2, 1/4, 3/4, 1/8 …"""
-    value, share = 0.0, 0.5
-    while index:
-        value += share * (index & 1)
-        index >>= 1
-        share /= 2
-    return value
+def _broken_kind(error: Exception) -> str:
+    """Says what is wrong with a kind's file, and in which line of it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+    told = f"{type(error).__name__}: {error}"
+    return f"a kind's file can be imported and read, got {told}{place}. Mend the file."

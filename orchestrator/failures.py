@@ -18,6 +18,14 @@ _NEVER_BY_DEFAULT = frozenset({"diverged", "cancelled", "timeout"})
 _ALWAYS = frozenset({"preempted", "node_lost"})
 _TAIL = 12
 """Lines of a traceback that are kept."""
+_LONGEST = 20_000
+"""Characters of a detail that are kept."""
+_OUT_OF_MEMORY = {
+    "DefaultCPUAllocator: can't allocate memory": "host_oom",
+    "CUDA error: out of memory": "cuda_oom",
+    "CUBLAS_STATUS_ALLOC_FAILED": "cuda_oom",
+}
+"""How torch says it where it has no class of its own for it."""
 
 
 class Diverged(Exception):  # noqa: N818 - read as what happened
@@ -43,20 +51,39 @@ def classify(error: BaseException) -> str:
         return "preempted"
     if isinstance(error, StorageError):
         return "storage"
-    if "OutOfMemoryError" in names and not isinstance(error, MemoryError):
-        return "cuda_oom"
     if isinstance(error, MemoryError):
         return "host_oom"
+    if "OutOfMemoryError" in names:
+        return "cuda_oom"
+    if isinstance(error, RuntimeError):
+        text = _message(error)
+        return next((name for sign, name in _OUT_OF_MEMORY.items() if sign in text), "user_error")
     return "user_error"
 
 
 def describe(error: BaseException) -> str:
     """Returns the message, and for a user's error the end of its traceback below it."""
-    head = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    message = _message(error)
     if isinstance(error, Diverged | TimedOut | Stopped | StorageError):
-        return str(error)
+        return _storable(message)
+    head = f"{type(error).__name__}: {message}" if message else type(error).__name__
     lines = "".join(traceback.format_exception(error)).rstrip().splitlines()
-    return "\n".join([head, *lines[-_TAIL:]])
+    return _storable("\n".join([head, *lines[-_TAIL:]]))
+
+
+def _message(error: BaseException) -> str:
+    """What an error says, even where its own class fails to."""
+    try:
+        return str(error)
+    except Exception:
+        return "its message cannot be shown"
+
+
+def _storable(text: str) -> str:
+    """Text of bounded length, of whole characters."""
+    if len(text) > _LONGEST:
+        text = f"{text[: _LONGEST // 2]}\n…\n{text[-_LONGEST // 2 :]}"
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def nonfinite(metrics: Mapping[str, float]) -> str | None:

@@ -6,22 +6,24 @@ holder elsewhere is dead when its beat stood still for 30 s on the observer's ow
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import socket
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from orchestrator.errors import LeaseError
 from orchestrator.paths import LEASE
-from results.errors import ResultsError
+from results.errors import ResultsError, StorageError
 from results.store import Store
 
-__all__ = ["BEAT_S", "DEAD_AFTER_S", "Holder", "Lease"]
+__all__ = ["BEAT_S", "DEAD_AFTER_S", "LOST_AFTER_S", "NOT_RENEWED", "Holder", "Lease"]
 
 BEAT_S: Final = 5.0
 """Seconds between beats."""
@@ -29,11 +31,23 @@ DEAD_AFTER_S: Final = 30.0
 """Seconds of the observer's clock without a new beat after which a distant holder is dead."""
 LOST_AFTER_S: Final = 15.0
 """Seconds without a successful beat after which the holder itself starts nothing more."""
+NOT_RENEWED: Final = (
+    f"a driver renews its lease every {BEAT_S:g} s, got no renewal for {LOST_AFTER_S:g} s, so that"
+    " another may have it now. See `cliffsweep status`, then resume."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """Who holds a lease: a process, told apart from a later one of the same number."""
+    """Who holds a lease: a process, told apart from a later one of the same number.
+
+    Attributes:
+        host: name of its machine, for people.
+        boot_id: the boot of that machine, and the container that its process numbers belong to.
+        pid: its number there.
+        process_start: when it started, in clock ticks since the boot.
+        beat: goes up every 5 s while it lives.
+    """
 
     host: str
     boot_id: str
@@ -61,7 +75,11 @@ class Holder:
 
     def vanished(self) -> bool:
         """Whether it ran on this boot and is gone; False where that cannot be known."""
-        return self.boot_id == _boot_id() and _process_start(self.pid) != self.process_start
+        if self.boot_id != _boot_id():
+            return False
+        start = _process_start(self.pid)
+        known = "" not in (start, self.process_start)
+        return start is None or (known and start != self.process_start)
 
 
 class Lease:
@@ -99,29 +117,34 @@ class Lease:
 
         Raises:
             LeaseError: a living driver holds it.
+            StorageError: the run directory cannot be read or written.
         """
         while not self._store.create(LEASE, self._content()):
-            holder = self._holder()
-            if holder is None:
+            seen = self._read()
+            if seen is None:
                 continue
-            if not holder.vanished() and not self._stands_still(holder):
+            holder = _holder_of(seen)
+            if holder is not None and not holder.vanished() and not self._stands_still(seen):
                 raise LeaseError(
                     f"{self._store.root.name}: one driver works on a sweep, got another on"
                     f" {holder.host} (pid {holder.pid}). Wait for it, or end it and resume."
                 )
-            self._take_over(holder)
+            self._remove(seen)
         self._renewed = self._monotonic()
+        self._released.clear()
         self._thread = threading.Thread(target=self._beat_often, name="lease", daemon=True)
         self._thread.start()
 
     def release(self) -> None:
-        """Gives the lease back; harmless if it was lost meanwhile."""
+        """Gives the lease back; harmless if it was lost meanwhile, or never held."""
+        if self._thread is None:
+            return
         self._released.set()
-        if self._thread is not None:
-            self._thread.join()
-        holder = self._holder()
-        if holder is not None and holder.same_process(self._me):
-            self._store.delete(LEASE)
+        self._thread.join()
+        self._thread = None
+        with self._alone():
+            if self._is_mine():
+                self._store.delete(LEASE)
 
     def __enter__(self) -> Lease:
         self.acquire()
@@ -133,68 +156,123 @@ class Lease:
     def _content(self) -> bytes:
         return json.dumps(asdict(self._me), indent=1).encode()
 
-    def _holder(self) -> Holder | None:
-        """Who holds the lease now; None if nobody does."""
+    def _read(self) -> bytes | None:
+        """The lease as it stands now; None if nobody holds it."""
         try:
-            return Holder(**json.loads(self._store.read(LEASE)))
-        except (ResultsError, ValueError, TypeError):
-            if self._store.exists(LEASE):
-                self._store.delete(LEASE)  # Not a lease: nobody can hold it.
-            return None
+            return self._store.read(LEASE)
+        except ResultsError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                return None
+            raise
 
-    def _stands_still(self, holder: Holder) -> bool:
+    def _is_mine(self) -> bool:
+        holder = _holder_of(self._read() or b"")
+        return holder is not None and holder.same_process(self._me)
+
+    def _stands_still(self, seen: bytes) -> bool:
         """Watches a holder on another boot; true when its beat did not change for 30 s."""
-        if holder.boot_id == _boot_id():
+        holder = _holder_of(seen)
+        if holder is not None and holder.boot_id == _boot_id():
             return False
         until = self._monotonic() + DEAD_AFTER_S
         while self._monotonic() < until:
             self._wait(1.0)
-            if self._holder() != holder:
+            if self._read() != seen:
                 return False
         return True
 
-    def _take_over(self, dead: Holder) -> None:
-        """Removes a dead holder's lease, unless somebody else was quicker.
+    def _remove(self, dead: bytes) -> None:
+        """Removes a lease that nobody lives to hold, unless somebody else was quicker.
 
-        The file is moved aside under a name that only one process can take, then looked at: who
-        moved a living lease by mistake puts it back.
+        Under the lock, since between a look at the file and its removal another observer may
+        have removed it and have made its own.
+        """
+        with self._alone():
+            if self._read() == dead:
+                self._store.delete(LEASE)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Lets one process at a time look at the lease and then change it; no crash leaves it shut.
+
+        On file systems without locks nothing is held: creating the file still lets one in only.
         """
         path = self._store.path(LEASE)
-        aside = path.parent / f".{LEASE}.{dead.pid}-{dead.beat}.tmp"
         try:
-            path.rename(aside)
-            moved = Holder(**json.loads(aside.read_bytes()))
-            if moved != dead:
-                os.link(aside, path)
-        except (OSError, ValueError, TypeError):
-            pass
+            handle = os.open(path.with_name(f".{LEASE}.lock"), os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise StorageError.from_os("write", path, error) from error
+        try:
+            with suppress(OSError):
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
         finally:
-            aside.unlink(missing_ok=True)
+            os.close(handle)
 
     def _beat_often(self) -> None:
         while not self._released.wait(BEAT_S):
-            try:
-                holder = self._holder()
-                if holder is None or not holder.same_process(self._me):
+            # What the storage refuses now it may take at the next beat.
+            with suppress(ResultsError):
+                if not self.beat():
                     return  # Taken over: `lost` turns true as time passes.
-                self._me = Holder(**(asdict(self._me) | {"beat": self._me.beat + 1}))
-                self._store.put(LEASE, self._content())
-                self._renewed = self._monotonic()
-            except ResultsError:
-                continue
+
+    def beat(self) -> bool:
+        """Shows that the holder lives; a thread does so every 5 s.
+
+        Returns:
+            False if somebody else holds the lease now.
+
+        Raises:
+            StorageError: it could not be written.
+        """
+        with self._alone():
+            if not self._is_mine():
+                return False
+            self._me = replace(self._me, beat=self._me.beat + 1)
+            self._store.put(LEASE, self._content())
+        self._renewed = self._monotonic()
+        return True
+
+
+def _holder_of(content: bytes) -> Holder | None:
+    """Reads a lease; None where it is none, so that nobody can hold it."""
+    try:
+        holder = Holder(**json.loads(content))
+    except (ValueError, TypeError, RecursionError):
+        return None
+    numbers = (holder.pid, holder.beat)
+    texts = (holder.host, holder.boot_id, holder.process_start)
+    whole = all(type(number) is int for number in numbers) and holder.pid > 0
+    return holder if whole and all(isinstance(text, str) for text in texts) else None
 
 
 def _boot_id() -> str:
+    """Where process numbers mean the same: a boot, and on it a container."""
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
     except OSError:
         return socket.gethostname()
 
 
 def _process_start(pid: int) -> str | None:
-    """When a process started, in clock ticks since boot; None if there is no such process."""
+    """When a process started, in clock ticks since boot.
+
+    Returns:
+        None if there is no such process; empty where the system does not tell when it started.
+    """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return None
+        return "" if _answers(pid) else None
     return None if fields[0] == "Z" else fields[19]
+
+
+def _answers(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return True

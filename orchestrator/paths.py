@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from pathlib import Path
 
@@ -32,7 +32,8 @@ LEASE = "lease.json"
 STORAGE_VARIABLE = "CLIFFSWEEP_STORAGE"
 DEFAULT_STORAGE = "runs"
 
-_SWEEP_FILE = re.compile(r"sweep/\d{8}T\d{12}-[0-9a-f]{12}\.yaml")
+_STAMP = "%Y%m%dT%H%M%S%f"
+_SWEEP_FILE = re.compile(r"sweep/(?P<stamp>\d{8}T\d{12})-[0-9a-f]{12}\.yaml")
 _SWEEP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
@@ -74,15 +75,21 @@ def run_directories(root: Path) -> list[Path]:
     return sorted(path for path in root.iterdir() if (path / "sweep").is_dir())
 
 
-def sweep_file_name(data: bytes, now: float) -> str:
+def sweep_file_name(data: bytes, now: float, *, after: str | None = None) -> str:
     """The name under which a version of a sweep file is kept.
 
     Args:
         data: its bytes.
         now: seconds since 1970.
+        after: name of the version before, which this one comes behind whatever the clock says:
+            another machine's may be ahead.
     """
-    stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%S%f")
-    return f"sweep/{stamp}-{_digest(data)}.yaml"
+    moment = datetime.fromtimestamp(now, UTC)
+    earlier = _SWEEP_FILE.fullmatch(after) if after is not None else None
+    if earlier is not None:
+        known = datetime.strptime(earlier["stamp"], _STAMP).replace(tzinfo=UTC)
+        moment = max(moment, known + timedelta(microseconds=1))
+    return f"sweep/{moment.strftime(_STAMP)}-{_digest(data)}.yaml"
 
 
 def newest_sweep_file(store: Store) -> str | None:

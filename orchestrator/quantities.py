@@ -21,7 +21,10 @@ _BYTES: Final = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12} | 
     "GiB": 2**30,
     "TiB": 2**40,
 }
-_QUANTITY = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]+)")
+_DIGITS: Final = r"\d{1,15}(?:\.\d{1,15})?"
+_QUANTITY = re.compile(rf"({_DIGITS})\s*([A-Za-z]+)")
+_PERCENTAGE = re.compile(rf"({_DIGITS})\s*%")
+_INTERVAL = re.compile(rf"({_DIGITS})\s*(epoch|step)s?")
 
 
 def read_seconds(value: object) -> float:
@@ -67,8 +70,8 @@ class Limit:
     percent: float | None = None
 
     def of(self, total: int) -> int:
-        """The number of trials meant, at least 1 where a share was given."""
-        if self.percent is None:
+        """The number of trials meant, at least 1 where a share above 0 was given."""
+        if not self.percent:
             return self.count or 0
         return max(1, int(total * self.percent / 100))
 
@@ -83,7 +86,7 @@ class Limit:
             return value
         if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
             return cls(count=value)
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", value) if isinstance(value, str) else None
+        found = _PERCENTAGE.fullmatch(value) if isinstance(value, str) else None
         if found is None or float(found[1]) > 100:
             raise ValueError(f"a count or a percentage, got {value!r}. Write 5 or 10%.")
         return cls(percent=float(found[1]))
@@ -112,7 +115,7 @@ class Every:
         if isinstance(value, cls):
             return value
         text = value.strip() if isinstance(value, str) else ""
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(epoch|step)s?", text)
+        found = _INTERVAL.fullmatch(text)
         if found and float(found[1]) > 0 and (found[2] == "epoch" or float(found[1]).is_integer()):
             return cls(float(found[1]), "epoch" if found[2] == "epoch" else "step")
         try:

@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from orchestrator.attempt import Attempt, Outcome
 from orchestrator.failures import retries
 from orchestrator.spec import Retry
-from orchestrator.trial import Attempt, Outcome
 
 __all__ = ["Gates", "Tally", "TrialQueue"]
 
@@ -70,6 +70,7 @@ class TrialQueue:
         retry: Retry,
         gates: Gates,
         clock: Callable[[], float] = time.monotonic,
+        may_start: Callable[[], bool] = lambda: True,
         on_outcome: Callable[[Outcome, str], None] = lambda outcome, verdict: None,
     ) -> None:
         """Takes the work.
@@ -80,12 +81,14 @@ class TrialQueue:
             retry: budgets and waits.
             gates: when to stop.
             clock: seconds that never jump back.
+            may_start: asked before each start; the first no stops the queue.
             on_outcome: hears each outcome with the verdict `completed`, `retry` or `failed`.
         """
         self._make = make
         self._retry = retry
         self._gates = gates
         self._clock = clock
+        self._may_start = may_start
         self._on_outcome = on_outcome
         self._heap = [_Waiting(0.0, rank, id_) for rank, id_ in enumerate(trial_ids)]
         self._rank = len(self._heap)
@@ -113,6 +116,9 @@ class TrialQueue:
     def take(self) -> Attempt | None:
         """Returns the next attempt that is due."""
         if self._stopping or not self._heap or self._heap[0].due > self._clock():
+            return None
+        if not self._may_start():
+            self.stop()
             return None
         attempt = self._make(heapq.heappop(self._heap).trial_id)
         self.tally.running += 1

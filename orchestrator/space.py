@@ -117,14 +117,16 @@ def _spaced_log(low: float, high: float, count: int) -> list[float | int]:
 
 def _limit(given: Mapping[str, Any], key: str) -> Decimal:
     value = given.get(key)
-    if not isinstance(value, int | float) or isinstance(value, bool) or abs(value) > 1e300:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not (number and abs(value) <= 1e300):  # type: ignore[arg-type]  # NaN is no limit either
         raise ValueError(f"{key} is a number, got {value!r}. Change it.")
     return Decimal(repr(value))
 
 
 def _number(value: Decimal) -> float | int:
-    exact = value.normalize()
-    whole = exact == exact.to_integral_value() and "." not in str(value) and abs(value) < 2**53
+    """An int where the range was written in whole numbers: 1 and 1.0 are not the same text."""
+    exponent = value.as_tuple().exponent
+    whole = isinstance(exponent, int) and exponent >= 0 and abs(value) < 2**53
     return int(value) if whole else float(f"{value:.15g}")
 
 

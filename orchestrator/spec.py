@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from orchestrator.quantities import Bytes, Every, Limit, Seconds
 from orchestrator.space import axis_values
+from workloads.kinds import refusal
 
 __all__ = [
     "FAILURE_CLASSES",
@@ -41,7 +42,7 @@ FAILURE_CLASSES: Final = (
 )
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
-_AXIS = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*)*")
+_AXIS = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*){0,20}")
 
 
 class _Part(BaseModel):
@@ -63,7 +64,7 @@ def _unbuilt(way_out: str) -> BeforeValidator:
     """Refuses any value but the one that means "off", since that part is not built."""
 
     def check(value: object) -> object:
-        if value in (None, {}, [], "off") and value is not False:
+        if not isinstance(value, bool) and value in (None, {}, [], "off"):
             return value
         raise ValueError(f"not built yet, got {value!r}. {way_out}")
 
@@ -121,7 +122,7 @@ def _axes(value: object) -> object:
     if not isinstance(value, dict):
         raise ValueError(f"a mapping of names to lists, got {value!r}. Write name: [values].")
     for name in value:
-        if not _AXIS.fullmatch(name):
+        if len(name) > 200 or not _AXIS.fullmatch(name):
             raise ValueError(f"an axis is a dotted name, got {name!r}. Write activation.share.")
     return value
 
@@ -146,14 +147,15 @@ class Grid(_Part):
     @model_validator(mode="after")
     def _names_are_axes(self) -> Grid:
         zipped = [name for group in self.zip for name in group]
-        for name in [*zipped, *self.when]:
-            if name not in self.parameters:
-                known = ", ".join(self.parameters) or "none"
-                raise ValueError(
-                    f"zip and when name axes of the grid, got {name!r}. Axes: {known}."
-                )
+        for key, named in (("zip", zipped), ("when", list(self.when))):
+            for name in named:
+                if name not in self.parameters:
+                    known = ", ".join(self.parameters) or "none"
+                    message = f"it names axes of the grid, got {name!r}. Axes: {known}."
+                    raise refusal((key,), message, name)
         if len(zipped) != len(set(zipped)):
-            raise ValueError(f"an axis is zipped once, got {self.zip!r}. Remove the repetition.")
+            message = f"an axis is zipped once, got {self.zip!r}. Remove the repetition."
+            raise refusal(("zip",), message, self.zip)
         for group in self.zip:
             self._same_length(group)
         return self
@@ -164,7 +166,8 @@ class Grid(_Part):
         except ValueError:
             return  # Told with its own place when the axis is read.
         if len(set(lengths.values())) > 1:
-            raise ValueError(f"zipped axes are equally long, got {lengths}. Make them equal.")
+            message = f"zipped axes are equally long, got {lengths}. Make them equal."
+            raise refusal(("zip",), message, group)
 
 
 def _this_version(value: object) -> object:
@@ -192,7 +195,7 @@ class Sweep(_Part):
     search: dict[str, Any] = Field(default_factory=dict, description="the method's settings")
     grids: list[Grid] | None = Field(default=None, min_length=1, description="union of products")
     replicates: Replicates | None = None
-    baseline: dict[str, Any] | None = Field(default=None, description="what score is relative to")
+    baseline: Axes | None = Field(default=None, description="what score is relative to")
     metric: Metric = Field(default_factory=Metric)
     order: Literal["as_written", "shuffled", "balanced"] = "balanced"
     resources: Resources = Field(default_factory=Resources)
@@ -212,10 +215,10 @@ class Sweep(_Part):
 
     @model_validator(mode="after")
     def _grid_names_differ(self) -> Sweep:
-        names = [grid.name for grid in self.grids or ()]
-        doubled = sorted({name for name in names if names.count(name) > 1})
-        if doubled:
-            raise ValueError(
-                f"grids have names of their own, got {doubled[0]!r} twice. Rename one."
-            )
+        seen: set[str] = set()
+        for number, grid in enumerate(self.grids or ()):
+            if grid.name in seen:
+                message = f"grids have names of their own, got {grid.name!r} again. Rename one."
+                raise refusal(("grids", number, "name"), message, grid.name)
+            seen.add(grid.name)
         return self

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from orchestrator.errors import InputError, Problem, SpecError
-from orchestrator.spec import Grid, Sweep
+from orchestrator.spec import VERSION, Grid, Sweep
 from orchestrator.spec_yaml import Document, Path, read_yaml
 
 __all__ = ["LoadedSweep", "load_bytes", "load_sweep", "sentence"]
@@ -24,6 +24,7 @@ _RULES = {
     "int_from_float": "a whole number",
     "float_type": "a number",
     "string_type": "text",
+    "string_too_short": "text that is not empty",
     "bool_type": "true or false",
     "list_type": "a list",
     "dict_type": "a mapping",
@@ -38,16 +39,21 @@ class LoadedSweep:
     """A sweep file that is well formed; its cells are not checked yet.
 
     Attributes:
-        sweep: the values.
+        sweep: the values; without those that have problems, where there are any.
         document: the same with places.
         data: the bytes of the file.
         folder: where the file stands; its relative paths start there.
+        problems: what is wrong with the file. It was not raised at once because the cells can
+            be checked all the same, so that all is told together: `expand` raises it with theirs.
+        broken_grids: numbers of the grids that `sweep` holds only in name.
     """
 
     sweep: Sweep
     document: Document
     data: bytes
     folder: FilePath
+    problems: tuple[Problem, ...] = ()
+    broken_grids: frozenset[int] = frozenset()
 
 
 def load_sweep(path: str | FilePath) -> LoadedSweep:
@@ -55,7 +61,7 @@ def load_sweep(path: str | FilePath) -> LoadedSweep:
 
     Raises:
         InputError: the file is missing or cannot be read.
-        SpecError: everything wrong with it, cells aside.
+        SpecError: what is wrong with it where its cells cannot be checked; see `load_bytes`.
     """
     file = FilePath(path)
     try:
@@ -76,19 +82,59 @@ def load_sweep(path: str | FilePath) -> LoadedSweep:
 def load_bytes(data: bytes, *, source: str, folder: FilePath) -> LoadedSweep:
     """Reads the bytes of a sweep file.
 
+    Returns:
+        The sweep, with its `problems` where `expand` can still find those of its cells: that is
+        where workload and grids are readable, and no code of the user's would have to be imported.
+
     Raises:
-        SpecError: everything wrong with it, cells aside.
+        SpecError: everything wrong with it otherwise.
     """
-    document = read_yaml(data, source=source)
+    problems: list[Problem] = []
+    document = read_yaml(data, source=source, problems=problems)
     if not isinstance(document.values, dict):
+        if problems:
+            raise SpecError(problems)
         found = "an empty file" if document.values is None else f"{_short(document.values)}"
         message = f"a sweep file is a mapping of keys, got {found}. Begin with version: 1."
         raise SpecError([Problem(source=source, line=1, column=1, message=message)])
+    broken: frozenset[int] = frozenset()
+    sweep: Sweep | None
     try:
         sweep = Sweep.model_validate(document.values)
     except ValidationError as error:
-        raise SpecError(problems_of(error, document)) from None
-    return LoadedSweep(sweep, document, data, folder)
+        told = {(problem.line, problem.column) for problem in problems}
+        found_now = problems_of(error, document)
+        problems += [p for p in found_now if (p.line, p.column) not in told]
+        sweep, broken = _what_is_sound(document.values, error)
+    if sweep is None or (problems and sweep.kinds):
+        raise SpecError(problems)
+    return LoadedSweep(sweep, document, data, folder, tuple(problems), broken)
+
+
+def _what_is_sound(
+    values: Mapping[str, Any], error: ValidationError
+) -> tuple[Sweep | None, frozenset[int]]:
+    """Leaves out the keys that have problems, if the cells can be checked without them.
+
+    Returns:
+        The sweep with stand-ins for them, or None; and the numbers of the grids among them.
+    """
+    places = [detail["loc"] for detail in error.errors(include_url=False)]
+    grids = {loc[1] for loc in places if loc[:1] == ("grids",) and len(loc) > 1}
+    wrong = {loc[0] if loc else "" for loc in places}
+    if wrong & {"", "workload"} or ("grids" in wrong and ("grids",) in places):
+        return None, frozenset()
+    sound = {key: value for key, value in values.items() if key == "grids" or key not in wrong}
+    sound |= {"version": VERSION, "name": sound.get("name", "sweep")}
+    if grids:
+        sound["grids"] = [
+            {"name": f"grid-{number}"} if number in grids else grid
+            for number, grid in enumerate(values["grids"])
+        ]
+    try:
+        return Sweep.model_validate(sound), frozenset(map(int, grids))
+    except ValidationError:
+        return None, frozenset()
 
 
 def problems_of(error: ValidationError, document: Document) -> list[Problem]:
@@ -107,34 +153,38 @@ def _real_path(loc: tuple[str | int, ...], values: object) -> Path:
     path: list[str | int] = []
     here = values
     for position, part in enumerate(loc):
-        last = position == len(loc) - 1
-        if isinstance(here, Mapping) and part in here:
-            here = here[part]
-        elif isinstance(here, list) and isinstance(part, int) and part < len(here):
-            here = here[part]
-        elif not (last and isinstance(here, Mapping) and isinstance(part, str)):
-            continue
-        elif part == "[key]" or "[" in part or "-" in part:
-            continue
-        path.append(part)
+        inside = isinstance(here, list) and isinstance(part, int) and part < len(here)
+        if inside or (isinstance(here, Mapping) and part in here):
+            here = here[part]  # type: ignore[index]
+            path.append(part)
+        elif position == len(loc) - 1 and isinstance(here, Mapping) and _is_key(part):
+            path.append(part)  # A missing key.
     return tuple(path)
+
+
+def _is_key(part: str | int) -> bool:
+    return isinstance(part, str) and part.isidentifier()
 
 
 def _model_at(path: Path) -> type[BaseModel] | None:
     """The model whose keys stand at a path of the sweep file."""
-    model: Any = Sweep
+    model: type[BaseModel] | None = Sweep
     for part in path:
         if part == "grids" and model is Sweep:
             model = Grid
-        elif isinstance(part, str) and model is not None and part in model.model_fields:
-            annotation = model.model_fields[part].annotation
-            options = [annotation, *getattr(annotation, "__args__", ())]
-            model = next(
-                (a for a in options if isinstance(a, type) and issubclass(a, BaseModel)), None
-            )
         elif isinstance(part, str):
-            model = None
+            model = None if model is None else _model_of(model, part)
     return model
+
+
+def _model_of(model: type[BaseModel], key: str) -> type[BaseModel] | None:
+    """The model of one key, None where its value is not a mapping of known keys."""
+    if key not in model.model_fields:
+        return None
+    annotation = model.model_fields[key].annotation
+    options = [annotation, *getattr(annotation, "__args__", ())]
+    models = (a for a in options if isinstance(a, type) and issubclass(a, BaseModel))
+    return next(models, None)
 
 
 def sentence(detail: Mapping[str, Any], model: type[BaseModel] | None = None) -> str:

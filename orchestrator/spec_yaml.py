@@ -6,31 +6,29 @@ list and dict: tags that would are refused, as is what would exhaust memory or t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from orchestrator.errors import Problem, SpecError
+from orchestrator.spec_nodes import MAX_BYTES, MAX_DEPTH, parse_nodes, problem_at
 
 __all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_VALUES", "Document", "Path", "read_yaml"]
 
 Path = tuple[str | int, ...]
 
-MAX_BYTES: Final = 262_144
-"""Largest file, bytes; the parser reads about 200 KB a second."""
-MAX_DEPTH: Final = 40
-"""Deepest nesting of brackets and indents."""
 MAX_VALUES: Final = 100_000
 """Most values after anchors are expanded."""
 MAX_DIGITS: Final = 300
 """Longest number, characters."""
 
 _TAG = "tag:yaml.org,2002:"
-_PLAIN = {"null", "bool", "int", "float", "str", "seq", "map"}
+_MERGE = f"{_TAG}merge"
+_TEXT = {f"{_TAG}{name}" for name in ("timestamp", "value", "merge")}
+"""What YAML has a type for and a sweep file has not: it stays the text that was written."""
+_PLAIN = _TEXT | {f"{_TAG}{n}" for n in ("null", "bool", "int", "float", "str", "seq", "map")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,81 +73,28 @@ def dotted(path: Path) -> str:
     return text
 
 
-def read_yaml(data: bytes, *, source: str) -> Document:
+def read_yaml(data: bytes, *, source: str, problems: list[Problem] | None = None) -> Document:
     """Parses one YAML document.
 
     Args:
         data: the file's bytes.
         source: its name, for messages.
+        problems: takes in those that leave the rest of the file readable, so that they can be
+            told together with others; without it they are raised.
 
     Raises:
         SpecError: with every problem that could be found; syntax errors end the search.
     """
-    root = _compose(_decode(data, source=source), source=source)
+    root = parse_nodes(data, source=source)
     if root is None:
         return Document(source, None)
     reader = _Reader(source)
     values = reader.read(root, ())
-    if reader.problems:
+    if reader.problems and problems is None:
         raise SpecError(reader.problems)
+    if problems is not None:
+        problems += reader.problems
     return Document(source, values, reader.places)
-
-
-def _decode(data: bytes, *, source: str) -> str:
-    if len(data) > MAX_BYTES:
-        message = (
-            f"a sweep file is at most {MAX_BYTES} bytes, got {len(data)}. "
-            "Write long lists as ranges ({min, max, count})."
-        )
-        raise SpecError([Problem(source=source, message=message)])
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = data[: error.start]
-        line = before.count(b"\n") + 1
-        message = (
-            f"a sweep file is UTF-8 text, got byte 0x{data[error.start]:02x}. Save it as UTF-8."
-        )
-        column = error.start - before.rfind(b"\n")
-        raise SpecError(
-            [Problem(source=source, line=line, column=column, message=message)]
-        ) from None
-
-
-def _compose(text: str, *, source: str) -> Node | None:
-    """Parses into nodes; depth is checked on the flat stream of events first."""
-    try:
-        depth = 0
-        for event in YAML(typ="safe", pure=True).parse(text):
-            name = type(event).__name__
-            depth += name.endswith("StartEvent") - name.endswith("EndEvent")
-            if depth > MAX_DEPTH:
-                mark = event.start_mark
-                message = f"nesting is at most {MAX_DEPTH} deep, got more. Flatten it."
-                raise SpecError([_problem_at(mark, message, source=source)])
-        return YAML(typ="safe", pure=True).compose(text)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        raise SpecError([_problem_at(mark, _syntax(error), source=source)]) from None
-    except (YAMLError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        message = f"needs YAML text, got something else ({reason}). Check the file."
-        raise SpecError([Problem(source=source, message=message)]) from None
-
-
-def _syntax(error: MarkedYAMLError) -> str:
-    problem = " ".join(str(error.problem or error.context).split())
-    if "\\t" in problem or "'\t'" in str(error.problem):
-        return "indent with spaces, got a tab. Replace the tabs."
-    if "expected a single document" in str(error.context or ""):
-        return "a sweep file is one document, got '---' twice. Split the file."
-    return f"not valid YAML, {problem}. Check quotes, colons and indentation."
-
-
-def _problem_at(mark: Any, message: str, *, source: str) -> Problem:  # noqa: ANN401
-    if mark is None:
-        return Problem(source=source, message=message)
-    return Problem(source=source, line=mark.line + 1, column=mark.column + 1, message=message)
 
 
 class _Reader:
@@ -163,6 +108,22 @@ class _Reader:
 
     def read(self, node: Node, path: Path) -> Any:  # noqa: ANN401
         """Returns the value of a node, of any plain type."""
+        self._count_one(node, path)
+        mark = node.start_mark
+        self.places.setdefault(path, (mark.line + 1, mark.column + 1))
+        tag = str(node.tag)
+        if tag not in _PLAIN:
+            shown = tag.replace(_TAG, "!!")
+            self._blame(node, path, f"only plain values, got the tag {shown}. Remove the tag.")
+            return None
+        if isinstance(node, MappingNode):
+            return dict(self._pairs(node, path))
+        if isinstance(node, SequenceNode):
+            return [self.read(item, (*path, i)) for i, item in enumerate(node.value)]
+        return self._scalar(node, "str" if tag in _TEXT else tag.removeprefix(_TAG), path)
+
+    def _count_one(self, node: Node, path: Path) -> None:
+        """Refuses what only grows when anchors are expanded."""
         self._count += 1
         if self._count > MAX_VALUES or len(path) > MAX_DEPTH:
             message = (
@@ -171,55 +132,53 @@ class _Reader:
             )
             self._blame(node, path, message)
             raise SpecError(self.problems)
-        mark = node.start_mark
-        self.places.setdefault(path, (mark.line + 1, mark.column + 1))
-        tag = str(node.tag)
-        if tag.removeprefix(_TAG) in {"timestamp", "value", "merge"}:
-            return str(node.value)
-        if not tag.startswith(_TAG) or tag.removeprefix(_TAG) not in _PLAIN:
-            shown = tag.replace(_TAG, "!!")
-            self._blame(node, path, f"only plain values, got the tag {shown}. Remove the tag.")
-            return None
-        if isinstance(node, MappingNode):
-            return dict(self._pairs(node, path))
-        if isinstance(node, SequenceNode):
-            return [self.read(item, (*path, i)) for i, item in enumerate(node.value)]
-        return self._scalar(node, tag.removeprefix(_TAG), path)
 
     def _pairs(self, node: MappingNode, path: Path) -> Iterator[tuple[str, Any]]:
+        """Keys and values, those written out before those that `<<` merges in."""
         seen: dict[str, int] = {}
-        merged: list[tuple[Node, Node]] = []
         for key_node, value_node in node.value:
-            if str(key_node.tag) == f"{_TAG}merge":
-                merged += self._merged(value_node, path)
+            key = self._key(key_node, path, seen)
+            if key is None or str(key_node.tag) == _MERGE:
                 continue
-            if not isinstance(key_node, ScalarNode):
-                self._blame(key_node, path, "a key is plain text, got a list or mapping.")
-                continue
-            key = str(key_node.value)
-            line = key_node.start_mark.line + 1
-            if key in seen:
-                message = (
-                    f"a key stands once, got {key!r} again after line {seen[key]}. Remove one."
-                )
-                self._blame(key_node, (*path, key), message)
-                continue
-            seen[key] = line
-            self.places[(*path, key, KEY)] = (line, key_node.start_mark.column + 1)
+            mark = key_node.start_mark
+            self.places[(*path, key, KEY)] = place = (mark.line + 1, mark.column + 1)
+            if value_node.start_mark.index == value_node.end_mark.index:
+                self.places[(*path, key)] = place  # Nothing stands there to point at.
             yield key, self.read(value_node, (*path, key))
-        for key_node, value_node in merged:
+        for key_node, value_node in self._merged(node, path):
             if (key := str(key_node.value)) not in seen:
                 seen[key] = 0
                 yield key, self.read(value_node, (*path, key))
 
-    def _merged(self, node: Node, path: Path) -> Sequence[tuple[Node, Node]]:
-        """The pairs behind `<<`, which gives way to keys written out."""
-        if isinstance(node, MappingNode):
-            return list(node.value)
-        self._blame(
-            node, (*path, "<<"), "'<<' merges one mapping, got something else. Use '<<: *x'."
-        )
-        return []
+    def _key(self, node: Node, path: Path, seen: dict[str, int]) -> str | None:
+        """Returns a key unless it is none, or stands twice."""
+        if not isinstance(node, ScalarNode) or str(node.tag) not in _PLAIN:
+            self._blame(node, path, "a key is plain text, got something else. Write a name.")
+            return None
+        key = str(node.value)
+        line = node.start_mark.line + 1
+        if key in seen:
+            message = f"a key stands once, got {key!r} again after line {seen[key]}. Remove one."
+            self._blame(node, (*path, key), message)
+            return None
+        seen[key] = line
+        self._check_text(node, path)
+        return key
+
+    def _merged(self, node: MappingNode, path: Path) -> Iterator[tuple[Node, Node]]:
+        """The pairs behind `<<`, and behind the `<<` of what it names, the nearest first."""
+        for key_node, behind in node.value:
+            if str(key_node.tag) != _MERGE:
+                continue
+            below = (*path, "<<")
+            self._count_one(behind, below)
+            if not isinstance(behind, MappingNode):
+                message = "'<<' merges one mapping, got something else. Use '<<: *x'."
+                self._blame(behind, below, message)
+                return
+            yield from (pair for pair in behind.value if str(pair[0].tag) != _MERGE)
+            yield from self._merged(behind, below)
+            return  # A second one was blamed where its key stands.
 
     def _scalar(self, node: Node, kind: str, path: Path) -> Any:  # noqa: ANN401
         text = str(node.value)
@@ -235,10 +194,19 @@ class _Reader:
         except ValueError as error:
             self._blame(node, path, str(error))
             return None
+        self._check_text(node, path)
         return text
 
+    def _check_text(self, node: Node, path: Path) -> None:
+        """Refuses what neither a file name nor a stored text can hold."""
+        text = str(node.value)
+        if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
+            self._blame(node, path, f"text is Unicode, got half a character in {text!r}. Mend it.")
+        if "\0" in text:
+            self._blame(node, path, f"text has no NUL character, got {text!r}. Remove it.")
+
     def _blame(self, node: Node, path: Path, message: str) -> None:
-        place = _problem_at(node.start_mark, message, source=self._source)
+        place = problem_at(node.start_mark, message, source=self._source)
         self.problems.append(
             Problem(
                 source=self._source,
@@ -254,11 +222,18 @@ def _integer(text: str) -> int:
     plain = text.replace("_", "")
     if len(plain) > MAX_DIGITS:
         raise ValueError(f"a number has at most {MAX_DIGITS} digits, got {len(plain)}. Shorten it.")
-    return int(plain, 0) if plain.lstrip("+-")[:2] in {"0x", "0o", "0b"} else int(plain)
+    try:
+        return int(plain, 0) if plain.lstrip("+-")[:2] in {"0x", "0o", "0b"} else int(plain)
+    except ValueError:
+        message = f"a whole number, got {text!r}. Put text in quotes."
+        raise ValueError(message) from None
 
 
 def _number(text: str) -> float:
     plain = text.replace("_", "").lower()
     if plain.endswith((".inf", ".nan")):
         return float(plain.replace(".", ""))
-    return float(plain)
+    try:
+        return float(plain)
+    except ValueError:
+        raise ValueError(f"a number, got {text!r}. Put text in quotes.") from None

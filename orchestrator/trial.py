@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.attempt import Attempt, Outcome
 from orchestrator.checkpoints import Checkpoints
 from orchestrator.failures import Diverged, Stopped, TimedOut, classify, describe, nonfinite
 from orchestrator.provenance import host
 from orchestrator.quantities import Every
 from orchestrator.spec import Resources
-from results.errors import ResultsError, StorageError
+from results.errors import ResultsError, SchemaError, StorageError
+from results.finals import Finals
 from results.ledger import Event, Ledger
 from results.store import Store
 from results.writer import Writer
@@ -27,65 +28,6 @@ if TYPE_CHECKING:
     from workloads.state import State
 
 __all__ = ["Attempt", "Outcome", "run_trial"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
-    """All that a worker needs to know of one go at a trial.
-
-    Attributes:
-        root: the run directory.
-        sweep: name of the sweep.
-        trial_id: the trial.
-        number: which go at it, 0 or more.
-        config: the canonical workload.
-        resources: what it may use; `cpu` sets torch's threads, `gpu` above 0 the device.
-        resume_from: name of the checkpoint to go on from, None for a fresh start.
-        checkpoint_every: when to save, None for never.
-        checkpoint_keep: checkpoints kept.
-        timeout_s: longest time it may take, seconds; None for no limit.
-        kinds: folders with the user's kinds.
-        data_dir: folder of the full data sets.
-    """
-
-    root: str
-    sweep: str
-    trial_id: str
-    number: int
-    config: Mapping[str, Any]
-    resources: Resources = field(default_factory=Resources)
-    resume_from: str | None = None
-    checkpoint_every: Every | None = None
-    checkpoint_keep: int = 1
-    timeout_s: float | None = None
-    kinds: tuple[str, ...] = ()
-    data_dir: str | None = None
-
-    @property
-    def threads(self) -> int:
-        """CPU threads to train with."""
-        return max(1, int(self.resources.cpu))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """How an attempt ended.
-
-    Attributes:
-        trial_id: the trial.
-        number: the attempt.
-        status: `completed`, `failed`; `foreign` where another process holds the claim.
-        failure_class: where it failed.
-        detail: message and traceback's tail.
-        recorded: whether the worker itself wrote the end into the store.
-    """
-
-    trial_id: str
-    number: int
-    status: str
-    failure_class: str | None = None
-    detail: str | None = None
-    recorded: bool = True
 
 
 def _never() -> bool:
@@ -100,10 +42,15 @@ def run_trial(
 ) -> Outcome:
     """Claims an attempt, trains it, records it; returns however it ends.
 
+    Whatever a program raises ends the attempt and nothing else, `sys.exit()` among it.
+
     Args:
         attempt: what to run.
         clock: seconds since 1970.
         asked_to_leave: looked at after every step; once true, the trial saves itself and leaves.
+
+    Raises:
+        KeyboardInterrupt: as it came, after the attempt's end was recorded.
     """
     store = Store(attempt.root)
     ledger = Ledger(store, sweep=attempt.sweep, clock=clock)
@@ -115,12 +62,16 @@ def run_trial(
     run = _Run(attempt, store, ledger, clock, asked_to_leave)
     try:
         run.train()
-    except (Exception, KeyboardInterrupt) as error:
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
         failure_class, detail = classify(error), describe(error)
         recorded = run.end("failed", failure_class=failure_class, detail=detail)
+        if isinstance(error, KeyboardInterrupt):
+            raise
         return _outcome(attempt, "failed", failure_class, detail, recorded=recorded)
-    recorded = run.end("completed")
-    return _outcome(attempt, "completed", recorded=recorded)
+    if run.end("completed"):
+        return _outcome(attempt, "completed")
+    detail = f"{store.root}: it takes the end of an attempt, got none. Check that storage."
+    return _outcome(attempt, "failed", "storage", detail, recorded=False)
 
 
 def _outcome(
@@ -174,9 +125,9 @@ class _Run:
             add_folder(folder)
         seed = attempt.config.get("seed", 0)
         with isolated(seed=seed if isinstance(seed, int) else 0, threads=attempt.threads):
-            state, carried = self._state()
+            state, carried, warnings = self._state()
             resumed_from = state.step if state.resumed else None
-            self._begin(resumed_from, state.mismatches)
+            self._begin(resumed_from, warnings)
             training = validate(attempt.config).build()
             with self._writer(resumed_from, carried) as writer:
                 pace = _Pace(attempt.checkpoint_every, self._clock, first=state.step)
@@ -201,8 +152,12 @@ class _Run:
             return False
         return True
 
-    def _state(self) -> tuple[State, bytes | None]:
-        """Opens the checkpoint; one that cannot be read means a start from nothing."""
+    def _state(self) -> tuple[State, bytes | None, list[str]]:
+        """Opens the checkpoint; one that cannot be read means a start from nothing.
+
+        Returns:
+            The state, what the writer carries on, and what a reader of the events should know.
+        """
         from workloads.state import CheckpointError, State
 
         attempt = self._attempt
@@ -211,19 +166,24 @@ class _Run:
         if attempt.resume_from is not None:
             try:
                 folder, carried = self._checkpoints.open(attempt.resume_from)
+                Finals.from_bytes(carried)
                 state = State(
                     device=self._device,
                     threads=attempt.threads,
                     data_dir=data_dir,
                     resume_from=folder,
                 )
-                return state, carried
-            except (CheckpointError, StorageError):
-                pass  # The rows of the lost part are cut by the new start; nothing counts twice.
-        return State(device=self._device, threads=attempt.threads, data_dir=data_dir), None
+                return state, carried, state.mismatches
+            except (CheckpointError, SchemaError, StorageError) as error:
+                # The rows of the lost part are cut by the new start; nothing counts twice.
+                warnings = [f"started again from nothing: {error}"]
+        else:
+            warnings = []
+        state = State(device=self._device, threads=attempt.threads, data_dir=data_dir)
+        return state, None, warnings
 
-    def _begin(self, resumed_from: int | None, mismatches: list[str]) -> None:
-        detail = "\n".join(mismatches) or None
+    def _begin(self, resumed_from: int | None, warnings: list[str]) -> None:
+        detail = "\n".join(warnings) or None
         self._ledger.record(self._event("running", resumed_from=resumed_from, detail=detail))
         self._started = True
 
@@ -308,6 +268,6 @@ def _device(resources: Resources) -> str:
     """The device that the resources give; asks torch only where a GPU was asked for."""
     if resources.gpu <= 0:
         return "cpu"
-    from workloads.state import gpu_device
+    from workloads.devices import gpu_device
 
     return gpu_device()

@@ -77,11 +77,14 @@ class AttemptFiles:
             self._fold([*self._folded, *self._loose], kept=[], rows=rows, last=last)
 
     def put_finals(self, data: bytes) -> None:
-        """Writes the attempt's finals; durable on return."""
+        """Writes the attempt's finals.
+
+        They are not waited for: a reader who finds none sums up the segments.
+        """
         name = FinalsName(
             trial_id=self._trial_id, attempt=self._attempt, resumed_from=self._resumed_from
         )
-        self._store.put(str(name), data)
+        self._store.put(str(name), data, sync="content")
 
     def _fold(
         self,

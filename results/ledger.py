@@ -28,7 +28,7 @@ from results.events import (
     to_table,
 )
 from results.schema import decode, encode
-from results.store import Store, checkpoint_parts, resolve
+from results.store import SegmentName, Store, Sync, checkpoint_parts, resolve
 from results.sweeping import SUPERSEDED_AGE_S, sweep_segments
 from results.trials import TrialRow
 
@@ -94,21 +94,24 @@ class Ledger:
             True for exactly one caller ever; who gets False must not run it.
         """
         who = {"host": socket.gethostname(), "pid": os.getpid(), "ts": self._now().isoformat()}
-        # Not waiting for the disk: the `running` event that follows at once does, and a power cut
-        # that loses the claim ends its holder too.
+        # Not waiting for the disk: a power cut that loses the claim ends its holder too, and rows
+        # that the holder made durable keep the number taken.
         return self._store.create(
-            f"claims/{trial_id}.a{attempt}", json.dumps(who).encode(), durable=False
+            f"claims/{trial_id}.a{attempt}", json.dumps(who).encode(), sync="none"
         )
 
     def attempts(self, trial_id: str) -> int:
-        """The next free attempt number: one more than any that was claimed or has an event."""
-        attempt = 0
+        """The next free attempt number, behind all with a claim, an event, rows or a checkpoint."""
+        segments = filter(None, map(SegmentName.parse, self._store.list(f"metrics/{trial_id}/")))
+        used = {segment.attempt for segment in segments}
+        used |= {attempt for _, attempt in self._checkpoints(trial_id)}
+        attempt = max(used, default=-1) + 1
         while self._taken(trial_id, attempt):
             attempt += 1
         return attempt
 
     def record(self, event: Event) -> bool:
-        """Writes the one event that an attempt has per side; durable on return.
+        """Writes the one event that an attempt has per side; an end is durable on return.
 
         Returns:
             False if that attempt already has an event of that side: the earlier one stands.
@@ -116,8 +119,10 @@ class Ledger:
         self._read_fold(sort_event_names(self._store.list("events/fold-")))
         if event.key in self._folded:
             return False
-        stamped = replace(event, ts=event.ts or self._now())
-        return self._store.create(str(event.key), encode(to_table([stamped]), kind="events"))
+        data = encode(to_table([replace(event, ts=event.ts or self._now())]), kind="events")
+        # A start that a power cut loses leaves a trial that never ran: resume treats both alike.
+        sync: Sync = "content" if event.status == "running" else "all"
+        return self._store.create(str(event.key), data, sync=sync)
 
     def events(self) -> list[Event]:
         """All events by (trial, attempt), each attempt's start before its end."""
@@ -169,16 +174,20 @@ class Ledger:
             A name such as `checkpoints/<trial_id>/a0-120`, None if there is none.
         """
         resolution = resolve(self._store.list(f"metrics/{trial_id}/"))
-        found: set[tuple[int, int]] = set()
-        for name in self._store.list(f"checkpoints/{trial_id}/"):
-            if parts := checkpoint_parts(name):
-                _, attempt, step = parts
-                if resolution.counts(trial_id, attempt, step):
-                    found.add((step, attempt))
-        if not found:
+        usable = [
+            (step, attempt)
+            for step, attempt in self._checkpoints(trial_id)
+            if resolution.counts(trial_id, attempt, step)
+        ]
+        if not usable:
             return None
-        step, attempt = max(found)
+        step, attempt = max(usable)
         return f"checkpoints/{trial_id}/a{attempt}-{step}"
+
+    def _checkpoints(self, trial_id: str) -> set[tuple[int, int]]:
+        """(step, attempt) of the trial's finished checkpoints."""
+        names = self._store.list(f"checkpoints/{trial_id}/")
+        return {(parts[2], parts[1]) for parts in map(checkpoint_parts, names) if parts}
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC)

@@ -28,6 +28,7 @@ __all__ = ["VIEWS", "Reader", "open_stores"]
 _TRIES: Final = 4
 """Listings per statement: files may be folded away, and damaged ones found, in between."""
 
+_REMARK = re.compile(r"--.*")
 _WORD = re.compile(r"[a-z_]+")
 
 
@@ -90,7 +91,7 @@ class Reader:
 
         Not for text that a user had a hand in: nothing is checked and nothing is locked.
         """
-        views = set(VIEWS).intersection(_WORD.findall(text))
+        views = set(VIEWS).intersection(_WORD.findall(_REMARK.sub("", text)))
 
         def answer(session: Session) -> pa.Table:
             session.need(views)
@@ -145,10 +146,13 @@ class Reader:
             try:
                 return answer(self._session)
             except duckdb.Error as error:
-                if not self._blames_files(error) or not self._look_for_files(self._session):
-                    raise QueryError(explain(error, self._session.columns())) from None
-            self._session.close()
-            self._session = self._open()
+                retry = self._blames_files(error) and self._look_for_files(self._session)
+                message = explain(error, self._session.columns())
+            if retry or self._session.building:  # Half-built views are no base for any answer.
+                self._session.close()
+                self._session = self._open()
+            if not retry:
+                raise QueryError(message)
         raise QueryError("sql: the files change faster than they can be read. Try again.")
 
     def _blames_files(self, error: duckdb.Error) -> bool:

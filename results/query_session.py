@@ -74,7 +74,6 @@ class Session:
         self._needed |= set(views)
         # In one order, whatever was asked for first.
         self._views.need([view for view in VIEWS if view in self._needed], columns=columns)
-        self.building = False
 
     def suspicious(self) -> bool:
         """Whether a small table is damaged, foreign or of another version.
@@ -119,6 +118,7 @@ class Session:
 
     def run(self, text: str, parameters: Mapping[str, object] | None) -> pa.Table:
         """Runs a statement that was checked before, or one of our own."""
+        self.building = False
         relation = self._connection.sql(text, params=dict(parameters) if parameters else None)
         return relation.to_arrow_table() if relation is not None else pa.table({})
 

@@ -12,6 +12,7 @@ import re
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 from results.errors import StorageError
 from results.segments import FinalsName, Resolution, SegmentName, checkpoint_parts, resolve
@@ -21,9 +22,17 @@ __all__ = [
     "Resolution",
     "SegmentName",
     "Store",
+    "Sync",
     "checkpoint_parts",
     "resolve",
 ]
+
+Sync = Literal["all", "content", "none"]
+"""How far a write waits for the disk (4 ms a step here).
+
+`all`: content and name survive a power cut. `content`: the name may be lost, but is never seen with
+half the content; for what can be had again. `none`: for what nobody needs after a power cut.
+"""
 
 _PART = re.compile(r"[^/\\\x00]+")
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
@@ -64,21 +73,27 @@ class Store:
                 )
         return self.root / name
 
-    def put(self, name: str, data: bytes) -> None:
-        """Writes a file, replacing one of the same name; durable on return."""
-        target = self.path(name)
-        with self._beside(target, data) as written:
-            written.replace(target)
-            _sync_folder(target.parent)
-
-    def create(self, name: str, data: bytes, *, durable: bool = True) -> bool:
-        """Writes a file unless one of that name exists.
+    def put(self, name: str, data: bytes, *, sync: Sync = "all") -> None:
+        """Writes a file, replacing one of the same name; durable on return.
 
         Args:
             name: where.
             data: the whole content.
-            durable: False skips the wait for the disk (8 ms here), for what need not survive a
-                power cut, such as a claim whose holder dies with the machine.
+            sync: how far to wait for the disk, see `Sync`.
+        """
+        target = self.path(name)
+        with self._beside(target, data, sync=sync) as written:
+            written.replace(target)
+            if sync == "all":
+                _sync_folder(target.parent)
+
+    def create(self, name: str, data: bytes, *, sync: Sync = "all") -> bool:
+        """Writes a file unless one of that name exists; durable on return.
+
+        Args:
+            name: where.
+            data: the whole content.
+            sync: how far to wait for the disk, see `Sync`.
 
         Returns:
             True for the one caller that created it, False for everybody else.
@@ -86,7 +101,7 @@ class Store:
         target = self.path(name)
         if target.exists():
             return False
-        with self._beside(target, data, durable=durable) as written:
+        with self._beside(target, data, sync=sync) as written:
             # A hard link is create-only and carries the whole content at once; rename replaces.
             try:
                 os.link(written, target)
@@ -97,7 +112,7 @@ class Store:
                     raise
                 if not _create_directly(target, data):
                     return False
-            if durable:
+            if sync == "all":
                 _sync_folder(target.parent)
         return True
 
@@ -165,13 +180,13 @@ class Store:
             raise StorageError.from_os("delete", target, error) from error
 
     @contextlib.contextmanager
-    def _beside(self, target: Path, data: bytes, *, durable: bool = True) -> Iterator[Path]:
+    def _beside(self, target: Path, data: bytes, *, sync: Sync) -> Iterator[Path]:
         """A hidden copy beside the target, gone afterwards unless it was renamed."""
         hidden = target.parent / f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp"
         try:
             _make_folder(target.parent)
             try:
-                _write(hidden, data, durable=durable)
+                _write(hidden, data, sync=sync)
                 yield hidden
             finally:
                 with contextlib.suppress(OSError):
@@ -180,13 +195,13 @@ class Store:
             raise StorageError.from_os("write", target, error) from error
 
 
-def _write(path: Path, data: bytes, *, durable: bool) -> None:
+def _write(path: Path, data: bytes, *, sync: Sync) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
         view = memoryview(data)
         while view:
             view = view[os.write(handle, view) :]
-        if durable:
+        if sync != "none":
             os.fsync(handle)
     finally:
         os.close(handle)
@@ -195,7 +210,7 @@ def _write(path: Path, data: bytes, *, durable: bool) -> None:
 def _create_directly(path: Path, data: bytes) -> bool:
     """Create-only without links: who opens it exclusively owns it (the content follows at once)."""
     try:
-        _write(path, data, durable=True)
+        _write(path, data, sync="all")
     except FileExistsError:
         return False
     except OSError:

@@ -1,77 +1,125 @@
-"""Exact order statistics of tensors, fast on one CPU core: largest entries and quantiles.
+"""Exact order statistics of tensors, fast on one CPU core: the largest entries, and quantiles.
 
 Must never know which activation or norm asks.
+
+On a CPU, numpy does the work: its sort and its partition use the widest vectors there are. It goes
+block by block, so that what one operation leaves in the cache the next one finds there: outside of
+it, a whole pass over an activation costs as much as sorting short rows. Elsewhere, and for other
+types than float32 and float64, torch does it, without waiting for the device.
 """
 
 import math
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 
-__all__ = ["Quantile", "add_gradient_", "find_quantile", "largest"]
+from workloads.autograd import Context
 
-_SORT_UP_TO = 512  # entries of a row; above, numpy's partition is the faster of the two
-_NUMPY_TYPES = (torch.float32, torch.float64)
+__all__ = ["Quantile", "add_gradient_", "find_quantile", "keep_largest"]
+
+Floats = NDArray[np.floating]
+
+_SORT_UP_TO = 512  # entries of a row; above, a partition is the faster of the two
+_BLOCK = 2**16  # entries worked on at a time: 256 KB of float32, a part of the cache
 
 
-def largest(values: Tensor, *, count: int, start: int) -> Tensor:
-    """Returns 1 at exactly the `count` largest entries of each row, else 0; without gradient.
+def keep_largest(values: Tensor, *, count: int, start: int) -> Tensor:
+    """Returns the values with all but the `count` largest of each row set to 0.
 
     Args:
-        values: (..., n_start, ..., n_last); a row is everything from dimension `start` on. A row
-            with NaN has no largest entries: multiply by its mask, and NaN stays NaN.
-        count: From 0 to the entries of a row. Among equals those of lowest index are taken.
+        values: (..., n_start, ..., n_last); a row is everything from dimension `start` on.
+        count: From 0 to the entries of a row. Among equals those of lowest index are kept.
         start: First dimension of a row, at least 1.
 
-    Memory layout is kept. Nothing waits for a GPU.
+    Gradient passes where an entry was kept. Memory layout stays. A NaN stays NaN, kept or not, and
+    how many others its row keeps is not defined.
     """
-    values = values.detach()
-    size = math.prod(values.shape[start:])
-    if count in (0, size):
-        return torch.full_like(values, float(count > 0))
-    if _suits_numpy(values):
-        return _largest_by_numpy(values, count, start)
-    rows = values.reshape(-1, size)
+    kept: Tensor = _KeepLargest.apply(values, count, start)  # type: ignore[no-untyped-call]
+    return kept
+
+
+class _KeepLargest(Function):
+    """A product with a mask, because NaN · 0 is NaN."""
+
+    @staticmethod
+    def forward(ctx: Context, values: Tensor, count: int, start: int) -> Tensor:
+        size = math.prod(values.shape[start:])
+        if _suits_numpy(values) and 0 < count < size:
+            kept, mask = _kept_by_numpy(values, count, start)
+        else:
+            mask = _mask_by_torch(values.reshape(-1, size), count).view(values.shape)
+            kept = values * mask
+        ctx.save_for_backward(mask)
+        return kept
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Context, grad: Tensor) -> tuple[Tensor, None, None]:
+        (mask,) = ctx.saved_tensors
+        if _suits_numpy(grad):  # which multiplies by booleans five times as fast
+            return torch.from_numpy(np.multiply(grad.numpy(), mask.numpy())), None, None
+        return grad * mask, None, None
+
+
+def _mask_by_torch(rows: Tensor, count: int) -> Tensor:
+    if count in (0, rows.shape[1]):
+        return torch.full_like(rows, count > 0, dtype=torch.bool)
     bound = torch.topk(rows, count, dim=-1).values[:, -1:]
     above, equal = rows > bound, rows == bound
     missing = count - above.sum(dim=-1, keepdim=True)
-    taken = above | (equal & (equal.cumsum(dim=-1) <= missing))
-    return taken.to(values.dtype).view(values.shape)
+    return above | (equal & (equal.cumsum(dim=-1) <= missing))
 
 
-def _largest_by_numpy(values: Tensor, count: int, start: int) -> Tensor:
-    """Compares each row with the smallest entry to be taken, then drops what ties let in."""
-    # In channels-last memory a row is a permuted block, which has the same smallest entry.
-    permuted = start == 1 and _is_channels_last(values)
+def _kept_by_numpy(values: Tensor, count: int, start: int) -> tuple[Tensor, Tensor]:
+    # In channels-last memory a row is a permuted block, which has the same smallest kept entry.
+    permuted = (
+        start == 1 and values.dim() == 4 and values.is_contiguous(memory_format=torch.channels_last)
+    )
     packed = values.permute(0, 2, 3, 1) if permuted else values.contiguous()
-    rows = packed.view(-1, math.prod(values.shape[start:]))
-    bound = torch.from_numpy(_at_rank(rows.numpy(), rows.shape[-1] - count))
-    taken = torch.empty_like(rows)
-    torch.ge(rows, bound, out=taken)
-    surplus = taken.sum(dim=-1).numpy() - count
-    tied = np.flatnonzero(surplus > 0)
-    mask = taken.view(packed.shape)
-    mask = mask.permute(0, 3, 1, 2) if permuted else mask
-    if tied.size:
-        shape = (-1, *values.shape[start:])
-        equal = (values.reshape(shape)[tied].flatten(1) == bound[tied]).numpy()
-        row, entry = np.divmod(np.flatnonzero(equal), equal.shape[1])
-        # Of each row's equals the last `surplus` go; `end` counts the equals up to its last one.
-        end = np.cumsum(np.bincount(row, minlength=tied.size))
-        late = np.arange(row.size) >= (end - surplus[tied])[row]
-        where = np.unravel_index(entry[late], shape[1:])
-        mask.view(shape).numpy()[(tied[row[late]], *where)] = 0
-    return mask
+    rows = packed.view(-1, math.prod(values.shape[start:])).numpy()
+    kept, mask = np.empty_like(rows), np.empty(rows.shape, dtype=bool)
+    excess: list[NDArray[np.intp]] = []
+    for block in _blocks(*rows.shape):
+        bound = _at_rank(rows[block], rows.shape[1] - count)
+        np.greater_equal(rows[block], bound, out=mask[block])
+        np.multiply(rows[block], mask[block], out=kept[block])
+        if np.count_nonzero(mask[block]) != count * len(bound):
+            excess.append(block.start + np.flatnonzero(mask[block].sum(axis=1) > count))
+    shaped = [torch.from_numpy(each).view(packed.shape) for each in (kept, mask)]
+    shaped = [each.permute(0, 3, 1, 2) for each in shaped] if permuted else shaped
+    if excess:
+        _drop_excess(values, *shaped, rows=np.concatenate(excess), count=count, start=start)
+    return shaped[0], shaped[1]
+
+
+def _drop_excess(
+    values: Tensor, kept: Tensor, mask: Tensor, *, rows: NDArray[np.intp], count: int, start: int
+) -> None:
+    """Sets to 0, in `kept` and `mask`, the last of the equals that are too many in some rows."""
+    shape = (-1, *values.shape[start:])
+    tied = values.reshape(shape).numpy()[rows].reshape(len(rows), -1)
+    taken = mask.view(shape).numpy()[rows].reshape(tied.shape)
+    bound = np.where(taken, tied, np.inf).min(axis=1, keepdims=True)
+    row, entry = np.nonzero(tied == bound)
+    # `end` counts the equals up to the last one of a row; from there back go the `late`.
+    end = np.cumsum(np.bincount(row, minlength=len(rows)))
+    late = np.arange(row.size) >= (end - taken.sum(axis=1) + count)[row]
+    where = (rows[row[late]], *np.unravel_index(entry[late], shape[1:]))
+    kept.view(shape).numpy()[where] = 0
+    mask.view(shape).numpy()[where] = False
 
 
 class Quantile(NamedTuple):
     """The q-quantile of each row, and which entries it is interpolated between.
 
     Attributes:
-        value: (...); NaN where the row has one.
+        value: (...); NaN counts as larger than any number.
         lower: (..., 1) index, in the row, of the entry below; of equals the lowest index.
         upper: (..., 1) index of the entry above, likewise.
         weight: Of `upper`, 0 to 1; `lower` has the rest.
@@ -92,24 +140,36 @@ def find_quantile(values: Tensor, q: float, *, start: int) -> Quantile:
         start: First dimension of a row, at least 1.
     """
     values = values.detach().flatten(start)
-    size = values.shape[-1]
+    shape, size = values.shape[:-1], values.shape[-1]
     low = math.floor(q * (size - 1))
     weight = q * (size - 1) - low
-    ranks = [low, low + (weight > 0), size - 1]
-    rows = values.reshape(-1, size)
-    if _suits_numpy(rows):
-        array = rows.numpy()
-        ends = np.sort(array, axis=-1)[:, ranks]
-        first = [torch.from_numpy((array == ends[:, i, None]).argmax(axis=-1)) for i in (0, 1)]
-        sorted_ends = torch.from_numpy(ends)
+    ranks = (low, low + (weight > 0))
+    if _suits_numpy(values):
+        lower, upper, first = _ends_by_numpy(values, ranks)
     else:
-        sorted_ends = torch.sort(rows, dim=-1).values[:, ranks]
-        equal = [(rows == sorted_ends[:, i, None]).to(torch.uint8) for i in (0, 1)]
-        first = [each.argmax(dim=-1) for each in equal]  # torch, too, gives the first of them
-    lower, upper, largest_of_row = sorted_ends.unbind(-1)
-    value = torch.where(largest_of_row.isnan(), largest_of_row, torch.lerp(lower, upper, weight))
-    shape = values.shape[:-1]
-    return Quantile(value.view(shape), first[0].view(*shape, 1), first[1].view(*shape, 1), weight)
+        rows = values.reshape(-1, size)
+        lower, upper = torch.sort(rows, dim=-1).values[:, ranks].unbind(-1)
+        # Of several maxima torch's argmax, like numpy's, gives the first.
+        first = [(rows == end[:, None]).to(torch.uint8).argmax(dim=-1) for end in (lower, upper)]
+    value = torch.lerp(lower, upper, weight).view(shape)
+    return Quantile(value, first[0].view(*shape, 1), first[1].view(*shape, 1), weight)
+
+
+def _ends_by_numpy(values: Tensor, ranks: tuple[int, int]) -> tuple[Tensor, Tensor, list[Tensor]]:
+    """Returns the entries (rows,) at both ranks, and the first index of each."""
+    array = values.numpy()
+    rows = math.prod(array.shape[:-1])
+    ends, first = np.empty((2, rows), array.dtype), np.empty((2, rows), np.int64)
+    each = rows // max(1, len(array))
+    for block in _blocks(len(array), array[:1].size):
+        part = np.ascontiguousarray(array[block]).reshape(-1, array.shape[-1])
+        ordered = np.sort(part, axis=-1)
+        to = slice(block.start * each, block.stop * each)
+        for end, index, rank in zip(ends, first, ranks, strict=True):
+            end[to] = ordered[:, rank]
+            index[to] = (part == end[to, None]).argmax(axis=-1)
+    lower, upper = torch.from_numpy(ends)
+    return lower, upper, list(torch.from_numpy(first))
 
 
 def add_gradient_(into: Tensor, grad: Tensor, found: Quantile) -> None:
@@ -127,14 +187,17 @@ def add_gradient_(into: Tensor, grad: Tensor, found: Quantile) -> None:
 
 
 def _suits_numpy(values: Tensor) -> bool:
-    return values.device.type == "cpu" and values.dtype in _NUMPY_TYPES
+    return values.device.type == "cpu" and values.dtype in (torch.float32, torch.float64)
 
 
-def _is_channels_last(values: Tensor) -> bool:
-    return values.dim() == 4 and values.is_contiguous(memory_format=torch.channels_last)
+def _blocks(rows: int, size: int) -> Iterator[slice]:
+    """Yields slices of rows of `size` entries that make up about a block each."""
+    step = max(1, _BLOCK // max(1, size))
+    for begin in range(0, rows, step):
+        yield slice(begin, min(begin + step, rows))
 
 
-def _at_rank(rows: NDArray[np.floating], rank: int) -> NDArray[np.floating]:
+def _at_rank(rows: Floats, rank: int) -> NDArray[Any]:
     """Returns (rows, 1): the entry that stands at `rank`, 0 the smallest, NaN the largest."""
     if rows.shape[-1] <= _SORT_UP_TO:
         return np.sort(rows, axis=-1)[:, rank : rank + 1]

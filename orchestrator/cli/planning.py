@@ -95,12 +95,15 @@ def plan(
     if as_json:
         emit_json({"sweep": found.sweep, "total": found.total, "cells": rows})
         return
-    varying = _varying([row["config"] for row in rows])
+    varying = {
+        grid: _varying([row["config"] for row in rows if row["grid"] == grid])
+        for grid in {row["grid"] for row in rows}
+    }
     table = [
-        (row["trial_id"], row["grid"], row["state"], _difference(row["config"], varying))
+        (row["trial_id"], row["grid"], row["state"], _own(row["config"], varying[row["grid"]]))
         for row in rows
     ]
-    print_table(["trial", "grid", "state", "what differs"], table)
+    print_table(["trial", "grid", "state", "what sets it apart"], table)
     new, kept, removed = (sum(r["state"] == s for r in rows) for s in ("new", "kept", "removed"))
     note(f"{found.sweep}: {found.total} cells; {new} new, {kept} kept, {removed} removed")
 
@@ -137,19 +140,17 @@ def _flat(config: Any, prefix: str = "") -> dict[str, Any]:  # noqa: ANN401
 
 
 def _varying(configs: list[dict[str, Any]]) -> set[str]:
-    """Names whose values are not the same in all cells that have them."""
-    values: dict[str, set[str]] = {}
-    for config in configs:
-        for name, value in _flat(config).items():
-            values.setdefault(name, set()).add(repr(value))
-    return {name for name, found in values.items() if len(found) > 1}
+    """Names that not all cells have, or whose values are not the same in all of them."""
+    flat = [_flat(config) for config in configs]
+    names = {name for one in flat for name in one}
+    return {name for name in names if len({repr(one.get(name)) for one in flat}) > 1}
 
 
-def _difference(config: dict[str, Any], varying: set[str]) -> str:
+def _own(config: dict[str, Any], varying: set[str]) -> str:
+    """What sets a cell apart within its grid, and its activation."""
     flat = _flat(config)
-    own = [
-        name
-        for name in flat
-        if name in varying or name.startswith(("activation.", "norm.")) and not name.endswith(".site")
-    ]
-    return " ".join(f"{name}={flat[name]}" for name in own if flat[name] is not None)
+    return " ".join(
+        f"{name}={value}"
+        for name, value in flat.items()
+        if value is not None and (name in varying or name == "activation.kind")
+    )

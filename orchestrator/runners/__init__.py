@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from orchestrator.trial import Attempt, Outcome
+from orchestrator.attempt import Attempt, Outcome
 
 __all__ = ["Runner", "Source"]
 

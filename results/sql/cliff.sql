@@ -159,7 +159,7 @@ intervals AS (
 SELECT
     centre.place AS "group", centre.everything AS everything,
     centre.n AS n, centre.sites AS sites,
-    distinct_x[1] AS sparsest_off, distinct_x[-1] AS sparsest,
+    distinct_x[1] AS least_sparse, distinct_x[-1] AS most_sparse,
     best.tau AS tau, low, high,
     best.before AS slope_before, best.before + best.change AS slope_after,
     mean_y - best.change * best.u / best.n + best.before * best.t AS level,

@@ -47,7 +47,7 @@ def write(store, trial_id, steps, *, attempt=0, resumed_from=None, sweep="s", cl
 
 
 def finish(store, trial_id, metrics, *, sweep="s", step=10):
-    """A trial that ran through in one attempt with these final values."""
+    """A trial that ran through in one attempt with these values from start to end."""
     begin(store, trial_id, sweep=sweep)
-    write(store, trial_id, {0: dict.fromkeys(metrics, 0.0), step: metrics}, sweep=sweep)
+    write(store, trial_id, {0: metrics, step: metrics}, sweep=sweep)
     end(store, trial_id, sweep=sweep)

@@ -45,9 +45,9 @@ class MortalStore(Store):
                 raise Crash
             self.operations_left -= 1
 
-    def put(self, name, data):
+    def put(self, name, data, **settings):
         self._tick()
-        super().put(name, data)
+        super().put(name, data, **settings)
         self._tick()
 
     def delete(self, name):
@@ -168,7 +168,7 @@ class Attempts(RuleBasedStateMachine):
     def full_disk(self):
         real = self.store.put
 
-        def full(name, _data):
+        def full(name, _data, **_settings):
             raise StorageError(f"{name}: no space")
 
         self.store.operations_left = None

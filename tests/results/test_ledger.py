@@ -179,6 +179,16 @@ def _attempt(store, attempt, steps, resumed_from=None):
             writer.write(step, {"loss": 1.0})
 
 
+def test_rows_and_checkpoints_keep_their_attempt_taken(ledger, store):
+    """A power cut may lose a claim and a start, but never rows that were flushed."""
+    _attempt(store, 0, range(3))
+    assert ledger.attempts("t") == 1
+    store.put("checkpoints/t/a1-4/state.pt", b"")
+    assert ledger.attempts("t") == 2
+    ledger.claim("t", 2)
+    assert ledger.attempts("t") == 3
+
+
 def test_only_checkpoints_that_count_are_used(ledger, store):
     _attempt(store, 0, range(11))
     store.put("checkpoints/t/a0-4/state.pt", b"")

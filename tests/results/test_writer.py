@@ -177,8 +177,8 @@ def test_the_background_flushes_by_itself(store, clock):
     stored = threading.Event()
 
     class Signalling(Store):
-        def put(self, name, data):
-            super().put(name, data)
+        def put(self, name, data, **settings):
+            super().put(name, data, **settings)
             stored.set()
 
     writer = _writer(Signalling(store.root), clock, every_s=0.001)
@@ -196,12 +196,12 @@ class Full(Store):
         self.full = True
         self.refused = threading.Event()
 
-    def put(self, name, data):
+    def put(self, name, data, **settings):
         if self.full:
             self.refused.set()
             error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             raise StorageError.from_os("write", self.path(name), error)
-        super().put(name, data)
+        super().put(name, data, **settings)
 
 
 def test_rows_of_a_failed_flush_are_kept(store, clock):

@@ -57,8 +57,7 @@ class QuantileReLU(nn.Module):
         if not self.training:
             return functional.relu(x - self.running_quantile)
         y, batch_quantile = _BatchQuantileReLU.apply(x, self.q)  # type: ignore[no-untyped-call]
-        with torch.no_grad():
-            self.running_quantile.lerp_(batch_quantile, self.momentum)
+        self.running_quantile.lerp_(batch_quantile, self.momentum)
         out: Tensor = y
         return out
 

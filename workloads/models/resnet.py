@@ -5,9 +5,8 @@ Must never know the task it is trained on, nor any particular activation or norm
 Basic block: y = act₂(norm₂(conv₂(act₁(norm₁(conv₁(x))))) + shortcut(x)), the shortcut being x, or
 norm(conv_{1×1}(x)) where the shape changes. Stage s has width·2^s channels and, from the second
 on, halves height and width. Source: arXiv 1512.03385, sections 3.3 and 4.2 (projection shortcuts),
-weights as in arXiv 1502.01852. Convolutions have no bias. The defaults are at laptop scale: about 16 ms a step of 64
-images of 28 × 28 on one core; `stem_stride: 1, width: 64, depths: [2, 2, 2, 2]` is the ResNet-18
-used on CIFAR.
+weights as in arXiv 1502.01852. Convolutions have no bias. The defaults are at laptop scale;
+`stem_stride: 1, width: 64, depths: [2, 2, 2, 2]` is the ResNet-18 used on CIFAR.
 """
 
 from typing import Annotated, ClassVar, Literal
@@ -15,6 +14,7 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from pydantic import Field
 from torch import Tensor, nn
+from torch.nn import functional
 
 from workloads.activations import Activation
 from workloads.models import Data, Model
@@ -54,6 +54,17 @@ def _conv(channels_in: int, channels_out: int, *, kernel: int, stride: int = 1) 
     return nn.Conv2d(
         channels_in, channels_out, kernel, stride=stride, padding=kernel // 2, bias=False
     )
+
+
+def _initialise(conv: nn.Conv2d) -> None:
+    """Draws the weights, in channels-last memory: activations follow, and a CPU is a third faster.
+
+    An empty tensor is needed: one of a single input channel counts as channels-last already, and
+    torch would read it as the other layout.
+    """
+    weight = torch.empty_like(conv.weight, memory_format=torch.channels_last)
+    nn.init.kaiming_normal_(weight, mode="fan_out", nonlinearity="relu")
+    conv.weight = nn.Parameter(weight)
 
 
 class BasicBlock(nn.Module):
@@ -127,13 +138,12 @@ class ResNet(nn.Module):
         self.head = nn.Linear(width_in, outputs)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-                # Activations follow the weights' layout; it takes a quarter off a step on a CPU.
-                channels_last = module.weight.detach().contiguous(memory_format=torch.channels_last)
-                module.weight = nn.Parameter(channels_last)
+                _initialise(module)
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, channels, height, width) float to logits (batch, outputs)."""
         x = self.blocks(self.act(self.stem_norm(self.stem(x))))
-        logits: Tensor = self.head(x.mean(dim=(2, 3)))
+        # Unlike that of a mean, its gradient keeps the memory layout.
+        x = functional.avg_pool2d(x, x.shape[2:]).flatten(1)
+        logits: Tensor = self.head(x)
         return logits

@@ -48,10 +48,9 @@ class RunningCentre(nn.Module):
         frozen = self.freeze_after is not None and self.updates >= self.freeze_after
         return self.value if frozen or not self.training else None
 
-    @torch.no_grad()
     def update(self, batch_centre: Tensor) -> None:
-        """Moves the estimate towards (size,), once a training step."""
-        self.value.lerp_(batch_centre.to(self.value.dtype), self.momentum)
+        """Moves the estimate towards (size,), without gradient, once a training step."""
+        self.value.lerp_(batch_centre, self.momentum)
         self.updates += 1
 
     def get_extra_state(self) -> Tensor:
@@ -110,5 +109,6 @@ def add_centre_gradient_(
         dims: Those of x that share a centre.
     """
     if ctx.weight is not None:
-        share = -dx.sum(dim=dims).expand(dx.shape[:2]) / len(dx)
-        add_gradient_(dx, share, Quantile(found[0], found[1], found[2], ctx.weight))
+        share = dx.sum(dim=dims) / -len(dx)
+        found_again = Quantile(found[0], found[1], found[2], ctx.weight)
+        add_gradient_(dx, share.expand(dx.shape[:2]), found_again)

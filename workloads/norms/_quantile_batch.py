@@ -74,8 +74,7 @@ class QuantileBatchNorm(nn.Module):
         )
         if stored is None:
             self.centre.update(centre)
-        with torch.no_grad():
-            self.running_var.lerp_(variance, self.centre.momentum)
+        self.running_var.lerp_(variance, self.centre.momentum)
         out: Tensor = y
         return out
 
@@ -97,7 +96,8 @@ class _CentredBatchNorm(Function):
         centre, found = find_centre(ctx, x, q, stored)
         mean, variance = torch.batch_norm_update_stats(x, None, None, 0.0)
         if around == "centre":
-            mean, variance = centre, variance + (mean - centre).square()
+            apart = mean - centre
+            mean, variance = centre, variance.addcmul_(apart, apart)
         y, _, _ = torch.native_batch_norm(x, gain, bias, centre, variance, False, 0.0, eps)
         ctx.save_for_backward(x, gain, centre, mean, variance, *found)
         ctx.eps = eps

@@ -1,0 +1,32 @@
+# The commands of the README. `make run` and `make test` do everything, set-up included.
+BIN = .venv/bin
+SWEEP = sparsity_accuracy
+
+.PHONY: help setup run test test-long lint bench clean
+
+help:  ## list the commands
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## */  /' | sort
+
+setup:  ## make .venv; takes seconds when nothing changed
+	@.ci/setup
+
+run: setup  ## run the 79-cell grid, print the cliff, draw it
+	$(BIN)/cliffsweep run sweeps/$(SWEEP).yaml
+	$(BIN)/cliffsweep cliff $(SWEEP)
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint  ## lint, types and all tests but the long ones
+	$(BIN)/pytest -m "not long"
+
+test-long: lint  ## all tests, full counts
+	$(BIN)/pytest
+
+bench: setup  ## what a sweep costs beside its peers
+	$(BIN)/python tests/benchmarks/overhead.py
+
+clean:  ## remove .venv and caches; runs/ stays
+	rm -rf .venv .mypy_cache .ruff_cache .hypothesis build dist *.egg-info

@@ -1,0 +1,74 @@
+"""What a worker is told of one go at a trial, and what it tells in return.
+
+Knows nothing of how an attempt is run, nor by whom.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.quantities import Every
+from orchestrator.spec import Resources
+
+__all__ = ["Attempt", "Outcome"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """All that a worker needs to know of one go at a trial.
+
+    Attributes:
+        root: the run directory.
+        sweep: name of the sweep.
+        trial_id: the trial.
+        number: which go at it, 0 or more.
+        config: the canonical workload.
+        resources: what it may use; `cpu` sets torch's threads, `gpu` above 0 the device.
+        resume_from: name of the checkpoint to go on from, None for a fresh start.
+        checkpoint_every: when to save, None for never.
+        checkpoint_keep: checkpoints kept.
+        timeout_s: longest time it may take, seconds; None for no limit.
+        kinds: folders with the user's kinds.
+        data_dir: folder of the full data sets.
+    """
+
+    root: str
+    sweep: str
+    trial_id: str
+    number: int
+    config: Mapping[str, Any]
+    resources: Resources = field(default_factory=Resources)
+    resume_from: str | None = None
+    checkpoint_every: Every | None = None
+    checkpoint_keep: int = 1
+    timeout_s: float | None = None
+    kinds: tuple[str, ...] = ()
+    data_dir: str | None = None
+
+    @property
+    def threads(self) -> int:
+        """CPU threads to train with."""
+        return max(1, int(self.resources.cpu))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How an attempt ended.
+
+    Attributes:
+        trial_id: the trial.
+        number: the attempt.
+        status: `completed`, `failed`; `foreign` where another process holds the claim.
+        failure_class: where it failed.
+        detail: message and traceback's tail.
+        recorded: whether the worker itself wrote the end into the store.
+    """
+
+    trial_id: str
+    number: int
+    status: str
+    failure_class: str | None = None
+    detail: str | None = None
+    recorded: bool = True
