@@ -220,9 +220,8 @@ def lookup(values: Mapping[str, Any], name: str) -> object:
     """Returns the value at a dotted name, None where there is none; a bare kind has a `kind`."""
     here: object = values
     for part in name.split("."):
-        if isinstance(here, str) and part == "kind":
-            return here
-        here = here.get(part) if isinstance(here, Mapping) else None
+        whole = {"kind": here} if isinstance(here, str) else here
+        here = whole.get(part) if isinstance(whole, Mapping) else None
     return here
 
 

@@ -15,10 +15,12 @@ from ruamel.yaml.nodes import Node
 
 from orchestrator.errors import Problem, SpecError
 
-__all__ = ["MAX_BYTES", "MAX_DEPTH", "parse_nodes", "problem_at"]
+__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_WRITTEN", "parse_nodes", "problem_at"]
 
 MAX_BYTES: Final = 131_072
-"""Largest file, bytes; the parser reads 80 to 200 KB a second, and nobody should wait for it."""
+"""Largest file."""
+MAX_WRITTEN: Final = 20_000
+"""Most keys and values that stand in a file; the parser reads that many in a second or less."""
 MAX_DEPTH: Final = 40
 """Deepest nesting of brackets and indents."""
 _OTHER_VERSION = re.compile(r"^%YAML(?![ \t]+1\.2\b).{0,40}", re.MULTILINE)
@@ -62,26 +64,33 @@ def _decode(data: bytes, *, source: str) -> str:
         ) from None
 
 
-class _TooDeep(MarkedYAMLError):  # noqa: N818 - read as what it is
-    """Nesting that would exhaust the stack."""
+class _TooMuch(MarkedYAMLError):  # noqa: N818 - read as what it is
+    """What would exhaust the stack or the user's patience."""
 
 
 class _Composer(Composer):
-    """Refuses depth while the file is still being read, before anything is built of it."""
+    """Refuses depth and length while the file is still being read."""
 
     def __init__(self, loader: Any = None) -> None:  # noqa: ANN401
         super().__init__(loader)
         self.warn_double_anchors = False  # YAML 1.2 lets a later anchor take over a name.
         self._levels = 0
+        self._count = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:  # noqa: ANN401
         self._levels += 1
+        self._count += 1
         if self._levels > MAX_DEPTH:
-            rule = f"nesting is at most {MAX_DEPTH} deep, got more. Flatten it."
-            raise _TooDeep(problem=rule, problem_mark=self.parser.peek_event().start_mark)
+            self._refuse(f"nesting is at most {MAX_DEPTH} deep, got more. Flatten it.")
+        if self._count > MAX_WRITTEN:
+            rule = f"a sweep file has at most {MAX_WRITTEN} keys and values, got more."
+            self._refuse(f"{rule} Write long lists as ranges ({{min, max, count}}).")
         node = super().compose_node(parent, index)
         self._levels -= 1
         return node
+
+    def _refuse(self, rule: str) -> None:
+        raise _TooMuch(problem=rule, problem_mark=self.parser.peek_event().start_mark)
 
 
 def _compose(text: str, *, source: str) -> Node | None:
@@ -105,7 +114,7 @@ def _compose(text: str, *, source: str) -> Node | None:
 
 
 def _syntax(error: MarkedYAMLError) -> str:
-    if isinstance(error, _TooDeep):
+    if isinstance(error, _TooMuch):
         return str(error.problem)
     problem = " ".join(str(error.problem or error.context).split())
     if "\\t" in problem or "'\t'" in str(error.problem):

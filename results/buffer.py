@@ -1,10 +1,11 @@
 """Rows in memory between two flushes, as flat columns.
 
-Knows nothing of files, threads or clocks.
+Knows nothing of files or clocks.
 """
 
 from __future__ import annotations
 
+import threading
 from array import array
 from collections.abc import Mapping
 
@@ -19,9 +20,18 @@ __all__ = ["Batch", "RowBuffer"]
 
 
 class RowBuffer:
-    """Appends rows cheaply: a row costs two array entries, a step three more."""
+    """Appends rows cheaply: a row costs two array entries, a step three more.
+
+    One thread may append while another takes.
+
+    Attributes:
+        keys: (layer, name) by code; only ever grows.
+    """
 
     def __init__(self) -> None:
+        self.keys: list[Key] = []
+        self._known: dict[Key, int] = {}
+        self._lock = threading.Lock()
         self._codes = array("i")
         self._values = array("d")
         self._steps = array("q")
@@ -31,33 +41,62 @@ class RowBuffer:
     def __len__(self) -> int:
         return len(self._values)
 
-    def append(self, step: int, instant: int, *, codes: array[int], values: array[float]) -> None:
+    def append(
+        self,
+        step: int,
+        instant: int,
+        *,
+        metrics: Mapping[str, float],
+        layers: Mapping[str, Mapping[str, float]],
+    ) -> None:
         """Adds the rows of one step.
 
         Args:
             step: greater than every earlier one.
             instant: microseconds since 1970, UTC.
-            codes: (rows,) code of each row's (layer, name).
-            values: (rows,) their values.
-        """
-        self._codes.extend(codes)
-        self._values.extend(values)
-        self._steps.append(step)
-        self._instants.append(instant)
-        self._counts.append(len(values))
+            metrics: name -> whole-model value.
+            layers: layer -> name -> value.
 
-    def take(self) -> Batch:
-        """Everything appended so far, leaving the buffer empty."""
-        counts = np.array(self._counts, dtype=np.int64)
-        batch = Batch(
-            codes=np.array(self._codes, dtype=np.int32),
-            steps=np.repeat(np.array(self._steps, dtype=np.int64), counts),
-            values=np.array(self._values, dtype=np.float64),
-            instants=np.repeat(np.array(self._instants, dtype=np.int64), counts),
+        Raises:
+            TypeError: a value is not a number; no row of the step is kept.
+        """
+        codes = array("i", [self._code((None, name)) for name in metrics])
+        values = array("d", metrics.values())
+        for layer, named in layers.items():
+            codes.extend([self._code((layer, name)) for name in named])
+            values.extend(array("d", named.values()))
+        if not values:
+            return
+        with self._lock:
+            self._codes.extend(codes)
+            self._values.extend(values)
+            self._steps.append(step)
+            self._instants.append(instant)
+            self._counts.append(len(values))
+
+    def _code(self, key: Key) -> int:
+        code = self._known.get(key)
+        if code is None:
+            # The key first: whoever takes rows looks up every code it finds in them.
+            self.keys.append(key)
+            code = self._known[key] = len(self.keys) - 1
+        return code
+
+    def take(self) -> Batch | None:
+        """Everything appended so far, leaving the buffer empty; None if it is."""
+        columns = (self._codes, self._values, self._steps, self._instants, self._counts)
+        with self._lock:
+            codes, values, steps, instants, counts = map(np.array, columns)
+            for column in columns:
+                del column[:]
+        if codes.size == 0:
+            return None
+        return Batch(
+            codes=codes.astype(np.int32),
+            steps=np.repeat(steps, counts),
+            values=values,
+            instants=np.repeat(instants, counts),
         )
-        for column in (self._codes, self._values, self._steps, self._instants, self._counts):
-            del column[:]
-        return batch
 
 
 class Batch:

@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from results.fits import Cell, Curve, Fit, to_json
+from results.fits import Cell, Curve, Fit, LeftOut, to_json
 from results.query import Reader
 
-__all__ = ["Cell", "Curve", "Fit", "cells", "cliff", "to_json"]
+__all__ = ["Cell", "Curve", "Fit", "LeftOut", "cells", "cliff", "to_json"]
 
 FEWEST: Final = 8
 """Cells that a break needs."""
@@ -108,7 +108,7 @@ def _fit(
         architecture=None if group == "pooled" else architecture,
         mechanism=mechanism or None,
         cells=tuple(cell.trial_id for cell in kept),
-        left_out=tuple((cell.trial_id, cell.left_out) for cell in inside if cell.left_out),
+        left_out=tuple(LeftOut(cell.trial_id, cell.left_out) for cell in inside if cell.left_out),
         curve=curve,
         curve_with_all=None if with_all is None else _curve(with_all, delta=delta),
         loss_at=_loss_at(curve, delta=delta),

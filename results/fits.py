@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-__all__ = ["Cell", "Curve", "Fit", "to_json"]
+__all__ = ["Cell", "Curve", "Fit", "LeftOut", "to_json"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +76,13 @@ class Curve:
         return self.level + distance * (self.slope_before if distance <= 0 else self.slope_after)
 
 
+class LeftOut(NamedTuple):
+    """A cell that no fit rests on: `no score`, `collapsed` or `fell alone`."""
+
+    trial_id: str
+    reason: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
     """The cliff of one group of cells.
@@ -85,7 +92,7 @@ class Fit:
         architecture: None for `pooled`.
         mechanism: None for a whole architecture and for `pooled`.
         cells: trial ids that the fit rests on, by sparsity.
-        left_out: (trial id, reason) of those it does not.
+        left_out: those it does not, and why.
         curve: the fit.
         curve_with_all: the same with the cells left out that have a score; None if there are none.
         loss_at: largest sparsity up to which the fitted score loses at most `delta`; None if there
@@ -96,7 +103,7 @@ class Fit:
     architecture: str | None
     mechanism: str | None
     cells: tuple[str, ...]
-    left_out: tuple[tuple[str, str], ...]
+    left_out: tuple[LeftOut, ...]
     curve: Curve
     curve_with_all: Curve | None
     loss_at: float | None
@@ -131,30 +138,27 @@ class Fit:
         """What speaks for the break, or why there is none."""
         return self.curve.reason
 
+    def document(self) -> dict[str, Any]:
+        """The fit as plain values for JSON, `break` null where there is none."""
+        return {
+            "group": self.group,
+            "architecture": self.architecture,
+            "mechanism": self.mechanism,
+            "cells": list(self.cells),
+            "break": self.break_,
+            "interval": list(self.interval) if self.interval else None,
+            "reason": self.reason,
+            "slope_before": self.slope_before,
+            "slope_after": self.slope_after,
+            "loss_at": self.loss_at,
+            "left_out": [left._asdict() for left in self.left_out],
+            "with_all_cells": _with_all(self.curve_with_all),
+        }
+
 
 def to_json(fits: Sequence[Fit]) -> dict[str, Any]:
-    """The document of `cliff --json`: plain values only, `break` null where there is none."""
-    return {
-        "fits": [
-            {
-                "group": fit.group,
-                "architecture": fit.architecture,
-                "mechanism": fit.mechanism,
-                "cells": list(fit.cells),
-                "break": fit.break_,
-                "interval": list(fit.interval) if fit.interval else None,
-                "reason": fit.reason,
-                "slope_before": fit.slope_before,
-                "slope_after": fit.slope_after,
-                "loss_at": fit.loss_at,
-                "left_out": [
-                    {"trial_id": trial_id, "reason": reason} for trial_id, reason in fit.left_out
-                ],
-                "with_all_cells": _with_all(fit.curve_with_all),
-            }
-            for fit in fits
-        ]
-    }
+    """The document of `cliff --json`."""
+    return {"fits": [fit.document() for fit in fits]}
 
 
 def _with_all(curve: Curve | None) -> dict[str, Any] | None:

@@ -19,6 +19,9 @@ __all__ = ["AttemptFiles"]
 class AttemptFiles:
     """Segments of one attempt on disk.
 
+    Attributes:
+        constants: sweep, trial_id and attempt, the same in every row.
+
     A fold is written first and supersedes by its name at once; the files it replaced are deleted
     at a later call, when they are 60 s old. What is younger at the end stays for
     `Ledger.sweep_superseded`; readers pass it over in any case.
@@ -35,8 +38,12 @@ class AttemptFiles:
         clock: Callable[[], float],
     ) -> None:
         """Names the attempt; nothing is written yet."""
+        self.constants: dict[str, str | int] = {
+            "sweep": sweep,
+            "trial_id": trial_id,
+            "attempt": attempt,
+        }
         self._store = store
-        self._sweep = sweep
         self._trial_id = trial_id
         self._attempt = attempt
         self._resumed_from = resumed_from

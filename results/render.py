@@ -20,24 +20,53 @@ import math
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-__all__ = ["to_csv", "to_json", "to_parquet", "to_table"]
+__all__ = [
+    "Format",
+    "numeric",
+    "to_bytes",
+    "to_csv",
+    "to_json",
+    "to_parquet",
+    "to_rows",
+    "to_table",
+]
+
+Format = Literal["table", "csv", "json", "parquet"]
+
+
+def to_bytes(table: pa.Table, kind: Format) -> bytes:
+    """An answer in one of the formats; text is UTF-8."""
+    if kind == "parquet":
+        return to_parquet(table)
+    return {"table": to_table, "csv": to_csv, "json": to_json}[kind](table).encode()
+
+
+def to_rows(table: pa.Table) -> tuple[list[str], list[list[str]]]:
+    """Column names and one list of words a row, for whoever lays out the table."""
+    return _names(table), [[_word(value) for value in row] for row in _rows(table)]
+
+
+def numeric(table: pa.Table) -> list[str]:
+    """Names of the columns that hold numbers."""
+    kinds = zip(_names(table), table.schema.types, strict=True)
+    return [n for n, t in kinds if pa.types.is_floating(t) or pa.types.is_integer(t)]
 
 
 def to_table(table: pa.Table) -> str:
     """Plain text: a header, a rule, one line a row; numbers to the right with 6 digits."""
-    names = _names(table)
-    rows = [[_word(value) for value in row] for row in _rows(table)]
+    names, rows = to_rows(table)
     widths = [max(map(len, column)) for column in zip(names, *rows, strict=True)]
-    right = [pa.types.is_floating(t) or pa.types.is_integer(t) for t in table.schema.types]
+    numbers = set(numeric(table))
 
     def line(words: list[str]) -> str:
-        cells = zip(words, widths, right, strict=True)
-        return "  ".join(w.rjust(n) if r else w.ljust(n) for w, n, r in cells).rstrip()
+        cells = zip(words, widths, names, strict=True)
+        padded = (w.rjust(size) if n in numbers else w.ljust(size) for w, size, n in cells)
+        return "  ".join(padded).rstrip()
 
     rule = "  ".join("-" * width for width in widths)
     return "\n".join([line(names), rule, *map(line, rows)]) + "\n"

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import threading
 import time
-from array import array
 from collections.abc import Callable, Mapping
 from types import MappingProxyType, TracebackType
 from typing import Final, Self
 
 from results.buffer import Batch, RowBuffer
 from results.errors import ResultsError
-from results.finals import Finals, Key
+from results.finals import Finals
 from results.folding import AttemptFiles
 from results.store import Store
 
@@ -40,6 +39,17 @@ class Writer:
     Finals are the last value (at the largest step), minimum, maximum and count per (layer, name)
     over the trial's counted rows; `results.finals` says what becomes of NaN. They are written only
     where they can be complete: a resumed attempt needs what `carried` gave its checkpoint.
+
+    Args:
+        store: the run directory.
+        sweep: its name, a column of every row.
+        trial_id: the trial, a folder's name.
+        attempt: claimed number of this go, 0 or more.
+        resumed_from: last step taken over from a checkpoint; None for a fresh start.
+        carried: what `carried` returned when that checkpoint was made.
+        every_s: longest time in seconds that a row waits for its flush.
+        fold_at: number of loose segments that fold into one.
+        clock: seconds since 1970.
     """
 
     def __init__(
@@ -57,47 +67,22 @@ class Writer:
     ) -> None:
         """Starts an attempt; nothing is written before the first row.
 
-        Args:
-            store: the run directory.
-            sweep: its name, a column of every row.
-            trial_id: the trial, a folder's name.
-            attempt: claimed number of this go, 0 or more.
-            resumed_from: last step taken over from a checkpoint; None for a fresh start.
-            carried: what `carried` returned when that checkpoint was made.
-            every_s: longest time in seconds that a row waits for its flush.
-            fold_at: number of loose segments that fold into one.
-            clock: seconds since 1970.
-
         Raises:
             SchemaError: `carried` is damaged or of a newer version.
         """
+        names = {"sweep": sweep, "trial_id": trial_id}
         self._files = AttemptFiles(
-            store,
-            sweep=sweep,
-            trial_id=trial_id,
-            attempt=attempt,
-            resumed_from=resumed_from,
-            clock=clock,
+            store, **names, attempt=attempt, resumed_from=resumed_from, clock=clock
         )
-        self._constants: dict[str, str | int] = {
-            "sweep": sweep,
-            "trial_id": trial_id,
-            "attempt": attempt,
-        }
         self._place = f"{trial_id} attempt {attempt}"
-        self._every_s = every_s
-        self._fold_at = fold_at
-        self._clock = clock
+        self._every_s, self._fold_at, self._clock = every_s, fold_at, clock
         self._finals = Finals() if carried is None else Finals.from_bytes(carried)
         self._complete = resumed_from is None or carried is not None
         self._last = -1 if resumed_from is None else resumed_from
-        self._keys: list[Key] = []
-        self._codes: dict[Key, int] = {}
         self._buffer = RowBuffer()
         self._unsaved: Batch | None = None
         self._failure: BaseException | None = None
         self._closed = threading.Event()
-        self._buffer_lock = threading.Lock()
         self._file_lock = threading.RLock()
         self._thread: threading.Thread | None = None
 
@@ -130,13 +115,11 @@ class Writer:
                 f"{self._place}: steps must increase, got {step} after {self._last}. "
                 "Yield each step once, and go on behind the resumed one."
             )
-        codes, values = self._rows(metrics, layers)
-        if values:
-            with self._buffer_lock:
-                self._buffer.append(step, int(self._clock() * 1e6), codes=codes, values=values)
-            if self._thread is None:
-                self._start()
+        instant = int(self._clock() * 1e6)
+        self._buffer.append(step, instant, metrics=metrics, layers=layers)
         self._last = step
+        if self._thread is None and len(self._buffer):
+            self._start()
 
     def flush(self) -> None:
         """Makes every row written so far durable and visible.
@@ -147,7 +130,7 @@ class Writer:
         with self._file_lock:
             self._failure = None  # What failed in the background is tried again right here.
             if (batch := self._take()) is not None:
-                rows = batch.table([*self._keys], constants=self._constants)
+                rows = batch.table([*self._buffer.keys], constants=self._files.constants)
                 self._files.add(rows, first=batch.first, last=batch.last)
                 self._saved(batch)
             if self._files.loose >= self._fold_at:
@@ -180,7 +163,7 @@ class Writer:
                 self.flush()
             elif (batch := self._take()) is not None:
                 # One write instead of a flush and a fold; these rows were promised to nobody yet.
-                rows = batch.table([*self._keys], constants=self._constants)
+                rows = batch.table([*self._buffer.keys], constants=self._files.constants)
                 self._files.fold_all(rows, last=batch.last)
                 self._saved(batch)
             else:
@@ -206,40 +189,19 @@ class Writer:
                 raise
             error.add_note(f"Besides, not all rows could be stored. {own}")
 
-    def _rows(
-        self, metrics: Mapping[str, float], layers: Mapping[str, Mapping[str, float]]
-    ) -> tuple[array[int], array[float]]:
-        """Codes and values of one step's rows; a wrong type raises before anything is kept."""
-        codes = array("i", [self._code(None, name) for name in metrics])
-        values = array("d", metrics.values())
-        for layer, named in layers.items():
-            codes.extend([self._code(layer, name) for name in named])
-            values.extend(array("d", named.values()))
-        return codes, values
-
-    def _code(self, layer: str | None, name: str) -> int:
-        key = (layer, name)
-        code = self._codes.get(key)
-        if code is None:
-            # The key first: the background thread may look up every code it can see.
-            self._keys.append(key)
-            code = self._codes[key] = len(self._keys) - 1
-        return code
-
     def _take(self) -> Batch | None:
         """Rows to store now: what an earlier flush failed to, and what came since."""
-        with self._buffer_lock:
-            fresh = self._buffer.take() if len(self._buffer) else None
+        fresh = self._buffer.take()
         if fresh is not None:
             self._unsaved = fresh if self._unsaved is None else self._unsaved.followed_by(fresh)
         return self._unsaved
 
     def _saved(self, batch: Batch) -> None:
         self._unsaved = None
-        self._finals.add(self._keys, batch.codes, batch.steps, batch.values)
+        self._finals.add(self._buffer.keys, batch.codes, batch.steps, batch.values)
 
     def _finals_bytes(self) -> bytes:
-        return self._finals.to_bytes(constants=self._constants)
+        return self._finals.to_bytes(constants=self._files.constants)
 
     def _start(self) -> None:
         name = f"flush {self._place}"

@@ -62,7 +62,7 @@ def _write(found: pa.Table, output_format: Format, output: Path | None) -> None:
 
     if output_format == "table" and output is None:
         columns, rows = render.to_rows(found)
-        print_table(columns, rows)
+        print_table(columns, rows, right=render.numeric(found))
         return
     if output_format == "parquet" and output is None and sys.stdout.isatty():
         raise InputError("--format parquet: a file is needed, got a terminal. Add -o FILE.")
@@ -98,7 +98,7 @@ def cliff(
         if pictures and fits:
             from results.report import scatter
 
-            drawn = scatter(reader, root / "report")
+            drawn = scatter(reader, root / "report", fits=fits)
     if as_json:
         emit_json({"fits": [fit.document() for fit in fits]})
         return
@@ -111,13 +111,18 @@ def cliff(
 
 
 def _print_fits(fits: list[Fit]) -> None:
-    print_table(["group", "cells", "left out", "break", "95 % interval", "why"], map(_row, fits))
+    """The table of breaks, then why, then what no fit rests on."""
+    rows = [_row(fit) for fit in fits]
+    columns = ["group", "cells", "left out", "break", "95 % interval"]
+    print_table(columns, rows, right=columns[1:])
     for fit in fits:
-        for left in fit.left_out if fit.group.count("/") == 0 and fit.group != "pooled" else ():
-            note(f"left out of {fit.group}: {left.trial_id}: {left.reason}")
+        say(f"{fit.group}: {fit.reason}")
+    told = {left.trial_id: left.reason for fit in fits for left in fit.left_out}
+    for trial_id, reason in told.items():
+        say(f"left out: {trial_id}: {reason}")
 
 
 def _row(fit: Fit) -> tuple[object, ...]:
     interval = "" if fit.interval is None else f"{fit.interval[0]:.2f}–{fit.interval[1]:.2f}"
     found = "no cliff" if fit.break_ is None else f"{fit.break_:.3f}"
-    return fit.group, len(fit.cells), len(fit.left_out), found, interval, fit.reason
+    return fit.group, fit.n, len(fit.left_out), found, interval

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from results.query import open_stores
-from results.render import to_csv, to_json, to_parquet, to_table
+from results.render import numeric, to_bytes, to_csv, to_json, to_parquet, to_rows, to_table
 
 
 @pytest.fixture
@@ -65,6 +65,20 @@ def test_plain_text_is_aligned(answer):
         'd"\\ne   Infinity              3',
         "       -Infinity  1000000000000",
     ]
+
+
+def test_each_format_as_bytes(answer):
+    assert to_bytes(answer, "json") == to_json(answer).encode()
+    assert to_bytes(answer, "csv") == to_csv(answer).encode()
+    assert to_bytes(answer, "table") == to_table(answer).encode()
+    assert to_bytes(answer, "parquet")[:4] == b"PAR1"
+
+
+def test_rows_for_a_terminal(answer):
+    columns, rows = to_rows(answer.select(["name", "n"]))
+    assert columns == ["name", "n"]
+    assert rows[1] == ["b,c", ""]
+    assert numeric(answer) == ["value", "n"]
 
 
 def test_empty_answers_keep_their_columns():

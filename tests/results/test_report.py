@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from results.fits import Cell, Curve, Fit
+from results.fits import Cell, Curve, Fit, LeftOut
 from results.query import open_stores
 from results.report import draw, scatter
 from tests.results.sweeps import finish, plan
@@ -32,7 +32,7 @@ def _fit(**values):
         architecture="resnet",
         mechanism=None,
         cells=("t0", "t1", "t2"),
-        left_out=(("t3", "fell alone"), ("t4", "no score")),
+        left_out=(LeftOut("t3", "fell alone"), LeftOut("t4", "no score")),
         curve=Curve(**curve),
         curve_with_all=Curve(**curve),
         loss_at=0.71,

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from workloads.order_statistics import add_gradient_, find_quantile, keep_largest
+from workloads.order_statistics import add_gradient_, find_quantile, largest
 
 FAST, PLAIN = torch.float32, torch.float16  # numpy's way, and torch's, which a GPU takes
 
@@ -17,17 +17,6 @@ def drawn(*shape: int, dtype: torch.dtype = FAST, steps: int = 0) -> Tensor:
     torch.manual_seed(0)
     x = torch.randint(-steps, steps + 1, shape) if steps else torch.randn(*shape).half()
     return x.to(dtype)
-
-
-def largest(values: Tensor, *, count: int, start: int) -> Tensor:
-    """1 where an entry is kept, as the gradient shows it; else 0."""
-    values = values.detach().requires_grad_()
-    kept = keep_largest(values, count=count, start=start)
-    (mask,) = torch.autograd.grad(kept, values, torch.ones_like(kept))
-    expected = torch.where(mask > 0, values.detach(), 0)
-    finite = values.detach().isfinite()
-    assert torch.equal(kept.detach()[finite], expected[finite])
-    return mask
 
 
 def reference_largest(values: Tensor, count: int, start: int) -> Tensor:

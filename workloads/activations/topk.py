@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from workloads.activations import Activation, gelu
 from workloads.kinds import one_of
-from workloads.order_statistics import keep_largest
+from workloads.order_statistics import largest
 
 __all__ = ["Config"]
 
@@ -55,7 +55,8 @@ class TopK(nn.Module):
         y: Tensor = self.base(x)
         start = max(1, y.dim() - 1) if self.causal else 1
         size = y.shape[start:].numel()
-        return keep_largest(y, count=size - round(self.share * size), start=start)
+        # A product, so that NaN stays NaN even where it is not kept.
+        return y * largest(y, count=size - round(self.share * size), start=start)
 
     def extra_repr(self) -> str:
         """Shows the share and what is ranked."""
