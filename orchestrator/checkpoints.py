@@ -90,7 +90,10 @@ class Checkpoints:
         folder = self._store.path(self._prefix)
         found = []
         for path in folder.iterdir() if folder.is_dir() else ():
-            name = _HALF.sub(r"\1", path.name) if hidden else path.name
+            half = _HALF.fullmatch(path.name)
+            if hidden != bool(half):
+                continue
+            name = half[1] if half else path.name
             parts = checkpoint_parts(f"{self._prefix}/{name}/{CARRIED}")
             if parts is not None:
                 found.append((parts[1], parts[2], path))

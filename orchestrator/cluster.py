@@ -57,7 +57,7 @@ def connect(address: str | None = None, *, cpus: int | None = None) -> Iterator[
     import ray
 
     if ray.is_initialized():
-        yield _nodes(ray.nodes())
+        yield _nodes(ray.nodes())  # type: ignore[no-untyped-call]
         return
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     if address is None:
@@ -82,7 +82,7 @@ def connect(address: str | None = None, *, cpus: int | None = None) -> Iterator[
     finally:
         os.umask(mask)
     try:
-        yield _nodes(ray.nodes())
+        yield _nodes(ray.nodes())  # type: ignore[no-untyped-call]
     finally:
         ray.shutdown()
 

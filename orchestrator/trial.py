@@ -211,7 +211,9 @@ class _Run:
         )
 
     def _check(self, progress: Progress, started: float) -> None:
-        bad = nonfinite(progress.metrics)
+        # Before the first update nothing can diverge: norms have no statistics yet, and a squared
+        # activation may overflow in the evaluation of a model that trains well.
+        bad = nonfinite(progress.metrics) if progress.step > 0 else None
         if bad is not None:
             value = progress.metrics[bad]
             raise Diverged(

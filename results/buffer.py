@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from results.columns import numbers, texts
 from results.finals import Key
 from results.schema import METRICS
 
@@ -151,13 +152,13 @@ class Batch:
         codes = self.codes[order]
         columns = [
             *(_constant(constants[name], size=len(self)) for name in METRICS.names[:3]),
-            pa.array(self.steps[order]),
+            numbers(self.steps[order], pa.int64()),
             pa.DictionaryArray.from_arrays(
-                pa.array(layer_ranks[codes], mask=whole[codes]), pa.array(layers, pa.string())
+                numbers(layer_ranks[codes], pa.int32(), null=whole[codes]), texts(layers)
             ),
-            pa.DictionaryArray.from_arrays(pa.array(name_ranks[codes]), names),
-            pa.array(self.values[order]),
-            pa.array(self.instants[order]).cast(METRICS.field("ts").type),
+            pa.DictionaryArray.from_arrays(numbers(name_ranks[codes], pa.int32()), texts(names)),
+            numbers(self.values[order], pa.float64()),
+            numbers(self.instants[order], METRICS.field("ts").type),
         ]
         return pa.table(columns, names=METRICS.names)
 
@@ -171,5 +172,6 @@ def _ranked(words: list[str]) -> tuple[list[str], npt.NDArray[np.int32]]:
 
 def _constant(value: str | int, *, size: int) -> pa.Array:
     if isinstance(value, int):
-        return pa.array(np.full(size, value, dtype=np.int32))
-    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(size, dtype=np.int32)), [value])
+        return numbers(np.full(size, value, dtype=np.int32), pa.int32())
+    places = numbers(np.zeros(size, dtype=np.int32), pa.int32())
+    return pa.DictionaryArray.from_arrays(places, texts([value]))

@@ -16,10 +16,11 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, Literal, NamedTuple, Self
+from typing import Literal, NamedTuple, Self
 
 import pyarrow as pa
 
+from results.columns import from_rows, to_values
 from results.schema import END_STATUSES, EVENTS
 
 __all__ = ["Event", "EventFiles", "EventKey", "fold_name", "in_order", "newest", "sort_event_names"]
@@ -88,14 +89,13 @@ class Event:
     def from_table(cls, table: pa.Table) -> list[Self]:
         """One event a row."""
         names = [str(name) for name in table.schema.names]
-        rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
+        rows = zip(*map(to_values, table.columns), strict=True)
         return [cls(**dict(zip(names, row, strict=True))) for row in rows]
 
 
 def to_table(events: Sequence[Event]) -> pa.Table:
     """Events as rows of the table `events`."""
-    rows: list[dict[str, Any]] = [asdict(event) for event in events]
-    return pa.Table.from_pylist(rows, schema=EVENTS)
+    return from_rows([asdict(event) for event in events], EVENTS)
 
 
 class EventFiles(NamedTuple):

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from results.columns import from_values
 from results.schema import FINALS, decode, encode
 
 __all__ = ["Finals"]
@@ -61,7 +63,7 @@ class Finals:
         """
         items = sorted(self._summaries.items(), key=lambda item: (item[0][1], item[0][0] or ""))
         size = len(items)
-        columns = {
+        columns: dict[str, list[Any]] = {
             **{column: [value] * size for column, value in constants.items()},
             "layer": [layer for (layer, _), _ in items],
             "name": [name for (_, name), _ in items],
@@ -71,7 +73,8 @@ class Finals:
             "maximum": [summary.maximum for _, summary in items],
             "count": [summary.count for _, summary in items],
         }
-        return encode(pa.table(columns, schema=FINALS), kind="finals")
+        arrays = [from_values(columns[field.name], field.type) for field in FINALS]
+        return encode(pa.Table.from_arrays(arrays, schema=FINALS), kind="finals")
 
     def add(
         self,

@@ -8,10 +8,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import duckdb
-import pyarrow as pa
 
 from results.events import EventKey
 from results.listing import Listing
@@ -180,15 +179,16 @@ class Views:
         return " UNION ALL ".join(selects[1:] or selects)
 
     def _cutoffs(self) -> None:
-        rows: list[dict[str, Any]] = [
-            {"store": number, "trial_id": trial_id, "attempt": attempt, "cutoff": cutoff}
+        rows = [
+            (number, trial_id, attempt, cutoff)
             for number, listing in enumerate(self._listings)
             for (trial_id, attempt), cutoff in listing.segments.cutoffs().items()
         ]
         if rows:
-            self._connection.register("given_cutoffs", pa.Table.from_pylist(rows))
-            self._connection.execute("INSERT INTO kept.cutoffs BY NAME FROM given_cutoffs")
-            self._connection.unregister("given_cutoffs")
+            self._connection.execute(
+                "INSERT INTO kept.cutoffs SELECT unnest($1), unnest($2), unnest($3), unnest($4)",
+                [list(column) for column in zip(*rows, strict=True)],
+            )
 
     def _trials(self, columns: Collection[str]) -> None:
         self._once("status", self._status)

@@ -25,6 +25,8 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from results.columns import to_values
+
 __all__ = [
     "Format",
     "numeric",
@@ -114,7 +116,7 @@ def _names(table: pa.Table) -> list[str]:
 
 def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
     for batch in table.to_batches():
-        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+        yield from zip(*map(to_values, batch.columns), strict=True)
 
 
 def _plain(value: object) -> object:

@@ -13,6 +13,7 @@ from typing import Any, Self
 
 import pyarrow as pa
 
+from results.columns import from_rows, to_values
 from results.schema import TRIALS
 
 __all__ = ["TrialRow"]
@@ -58,7 +59,9 @@ class TrialRow:
     def from_table(cls, table: pa.Table) -> list[Self]:
         """One trial a row."""
         rows = []
-        for row in table.to_pylist():
+        names = [str(name) for name in table.schema.names]
+        for values in zip(*map(to_values, table.columns), strict=True):
+            row = dict(zip(names, values, strict=True))
             row["config"] = json.loads(row["config"])
             row["versions"] = json.loads(row["versions"])
             rows.append(cls(**row))
@@ -73,7 +76,7 @@ def to_table(rows: Sequence[TrialRow]) -> pa.Table:
         record["config"] = _text(row.config)
         record["versions"] = _text(row.versions)
         records.append(record)
-    return pa.Table.from_pylist(records, schema=TRIALS)
+    return from_rows(records, TRIALS)
 
 
 def _text(value: Mapping[str, Any]) -> str:

@@ -67,9 +67,9 @@ def _largest_by_numpy(values: Tensor, count: int, start: int) -> Tensor:
     permuted = start == 1 and _is_channels_last(values)
     packed = values.permute(0, 2, 3, 1) if permuted else values.contiguous()
     rows = packed.view(-1, math.prod(values.shape[start:]))
-    bound = torch.from_numpy(_at_rank(rows.numpy(), rows.shape[1] - count))
+    bound = _at_rank(rows.numpy(), rows.shape[1] - count)
     taken = torch.empty_like(rows)
-    torch.ge(rows, bound, out=taken)
+    torch.ge(rows, torch.from_numpy(bound), out=taken)
     excess = taken.sum(dim=-1).numpy() - count
     mask = taken.view(packed.shape)
     mask = mask.permute(0, 3, 1, 2) if permuted else mask
@@ -82,7 +82,7 @@ def _largest_by_numpy(values: Tensor, count: int, start: int) -> Tensor:
 def _drop_last_of_equals(
     mask: Tensor,
     values: Tensor,
-    bound: Tensor,
+    bound: NDArray[np.generic],
     *,
     start: int,
     rows: NDArray[np.intp],
@@ -90,8 +90,8 @@ def _drop_last_of_equals(
 ) -> None:
     """Sets to 0, in some rows, the last `excess` entries that equal the bound."""
     shape = (-1, *values.shape[start:])
-    equal = values.reshape(shape)[rows].flatten(1) == bound[rows]
-    row, entry = np.divmod(np.flatnonzero(equal.numpy()), equal.shape[1])
+    equal = values.reshape(shape).numpy()[rows].reshape(rows.size, -1) == bound[rows]
+    row, entry = np.divmod(np.flatnonzero(equal), equal.shape[1])
     end = np.cumsum(np.bincount(row, minlength=rows.size))  # of each row among all the equals
     late = np.arange(row.size) >= (end - excess)[row]
     where = np.unravel_index(entry[late], shape[1:])
@@ -127,18 +127,18 @@ def find_quantile(values: Tensor, q: float, *, start: int) -> Quantile:
     rows = values.reshape(-1, size)
     low = math.floor(q * (size - 1))
     weight = q * (size - 1) - low
-    ranks = [low, low + (weight > 0)]
+    high = low + (weight > 0)
     if _suits_numpy(rows):
         array = rows.numpy()
-        ends = np.sort(array, axis=-1)[:, ranks]
-        first = [torch.from_numpy((array == ends[:, i, None]).argmax(axis=-1)) for i in (0, 1)]
-        sorted_ends = torch.from_numpy(ends)
+        ordered = np.sort(array, axis=-1)
+        ends = [torch.from_numpy(ordered[:, rank]) for rank in (low, high)]
+        first = [torch.from_numpy((array == end.numpy()[:, None]).argmax(-1)) for end in ends]
     else:
-        sorted_ends = torch.sort(rows, dim=-1).values[:, ranks]
+        in_order = torch.sort(rows, dim=-1).values
+        ends = [in_order[:, rank] for rank in (low, high)]
         # Of several maxima torch's argmax, like numpy's, gives the first.
-        equal = [rows == sorted_ends[:, i, None] for i in (0, 1)]
-        first = [each.to(torch.uint8).argmax(dim=-1) for each in equal]
-    value = torch.lerp(sorted_ends[:, 0], sorted_ends[:, 1], weight).view(shape)
+        first = [(rows == end[:, None]).to(torch.uint8).argmax(dim=-1) for end in ends]
+    value = torch.lerp(ends[0], ends[1], weight).view(shape)
     return Quantile(value, first[0].view(*shape, 1), first[1].view(*shape, 1), weight)
 
 

@@ -74,10 +74,11 @@ class Runner:
         Raises:
             RunnerError: no cluster, a demand that fits no node, or Tune itself failed.
         """
-        os.environ.update(_ENVIRONMENT)
         with connect(self._address, cpus=self._cpus) as nodes:
             self._refuse_what_fits_nowhere(nodes)
             slots = max(1, int(sum(node.cpus for node in nodes)))
+            # With one pending trial, Tune's default for searchers, workers would start in a row.
+            os.environ.update(_ENVIRONMENT | {"TUNE_MAX_PENDING_TRIALS_PG": str(slots)})
             size = max(WAVE_TRIALS, WAVE_PER_SLOT * slots)
             while not (source.finished or source.stopping):
                 _Wave(source, self._root, size, self._max_concurrent).fit()

@@ -287,8 +287,8 @@ def test_few_breaks_are_claimed_on_straight_lines(bench):
     [(0.4, -1.0, 0.01, 0.015), (0.7, -0.5, 0.01, 0.025), (0.7, -2.0, 0.005, 0.005)],
 )
 def test_known_breaks_are_recovered(bench, tau, change, sigma, error):
-    fits = bench(_breaks(30, n=28, tau=tau, change=change, sigma=sigma))
-    _check_found(fits, tau, error=error, coverage=0.83)
+    fits = bench(_breaks(20, n=28, tau=tau, change=change, sigma=sigma))
+    _check_found(fits, tau, error=error, coverage=0.8)
 
 
 @pytest.mark.long

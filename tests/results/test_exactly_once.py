@@ -260,7 +260,7 @@ def _run(examples, steps):
 
 
 def test_exactly_once():
-    _run(8, 16)
+    _run(7, 16)
 
 
 @pytest.mark.long

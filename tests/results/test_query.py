@@ -354,6 +354,32 @@ def test_an_answer_after_an_error_and_after_another_view(store):
         assert reader.trusted("SELECT count(*) AS n FROM events").to_pylist() == [{"n": 2}]
 
 
+def test_reading_and_writing_do_without_pandas(tmp_path):
+    """It comes with Ray; pyarrow would import it at the first list it sees."""
+    code = """
+import sys
+from tests.results.sweeps import finish, plan
+from results.cliff import cliff
+from results.ledger import Ledger
+from results.query import open_stores
+from results.render import to_bytes
+from results.store import Store
+store = Store(sys.argv[1])
+plan(store, [{"trial_id": "a"}])
+finish(store, "a", {"m": 1.0})
+Ledger(store, sweep="s").latest(), Ledger(store, sweep="s").trials()
+with open_stores([store.root]) as reader:
+    answer = reader.sql("FROM trials, events")
+    [to_bytes(answer, kind) for kind in ("table", "csv", "json", "parquet")]
+    cliff(reader)
+print("pandas" in sys.modules)
+"""
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-c", code, str(tmp_path / "s")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=root)
+    assert (done.stdout.strip(), done.stderr) == ("False", "")
+
+
 def test_importing_results_is_light():
     heavy = "{'duckdb', 'pyarrow', 'numpy', 'torch', 'ray', 'matplotlib'}"
     code = f"import sys, results; print(sorted({heavy} & set(sys.modules)))"

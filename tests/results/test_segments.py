@@ -1,7 +1,7 @@
 """File names, and which rows count by their names alone."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from results.segments import FinalsName, SegmentName, checkpoint_parts, resolve
@@ -22,6 +22,7 @@ def _segments(draw):
     )
 
 
+@settings(deadline=None)
 @given(_segments())
 def test_a_segment_name_reads_as_it_was_written(segment):
     assert SegmentName.parse(str(segment)) == segment
@@ -103,6 +104,7 @@ def test_an_attempt_without_segments_limits_nothing_but_is_limited():
     assert resolution.cutoff("t", 3) is None
 
 
+@settings(deadline=None)
 @given(st.lists(_segments(), max_size=30), st.randoms())
 def test_resolution_does_not_depend_on_order_and_loses_nothing(segments, random):
     names = [str(segment) for segment in segments]
@@ -122,6 +124,7 @@ def test_resolution_does_not_depend_on_order_and_loses_nothing(segments, random)
         assert not any(other.covers(segment) for other in resolution.live)
 
 
+@settings(deadline=None)
 @given(st.lists(_segments(), max_size=12), _STEPS)
 def test_the_rule_as_the_text_says_it(segments, step):
     resolution = resolve(map(str, segments))

@@ -63,7 +63,7 @@ class Rotary(nn.Module):
     def forward(self, x_BTNHK: Tensor) -> Tensor:
         """(batch, tokens, any, heads, head width) to the same shape, computed in float32."""
         pairs = torch.view_as_complex(x_BTNHK.float().view(*x_BTNHK.shape[:-1], -1, 2))
-        turn = torch.view_as_complex(self.turn[: x_BTNHK.shape[1]])
+        turn = torch.view_as_complex(self.turn[: x_BTNHK.shape[1]].float())
         return torch.view_as_real(pairs * turn).flatten(-2).type_as(x_BTNHK)
 
 

@@ -57,10 +57,11 @@ def _conv(channels_in: int, channels_out: int, *, kernel: int, stride: int = 1) 
 
 
 def _initialise(conv: nn.Conv2d) -> None:
-    """Draws the weights, in channels-last memory: activations follow, and a CPU is a third faster.
+    """Draws the weights, in channels-last memory: what flows through follows them, which takes a
+    fifth off a step on a CPU.
 
-    An empty tensor is needed: one of a single input channel counts as channels-last already, and
-    torch would read it as the other layout.
+    Only a new tensor will do: with a single input channel the old one counts as channels-last
+    already, and is then read as the other layout.
     """
     weight = torch.empty_like(conv.weight, memory_format=torch.channels_last)
     nn.init.kaiming_normal_(weight, mode="fan_out", nonlinearity="relu")

@@ -2,8 +2,8 @@
 
 Must never know the model it stands in.
 
-The gradient is written out because torch's own, through the chain of operations, took three times
-as long.
+The gradient is written out because that takes half the time of torch's own through the chain of
+operations: 1.9 instead of 3.7 ms at 64 × 16 × 14 × 14 on one thread (12.8 with torch.quantile).
 """
 
 from typing import Literal

@@ -2,8 +2,9 @@
 
 Must never know the model it stands in.
 
-The gradient is written out because torch's own, through the chain of operations, took three times
-as long. Shapes: N batch, T tokens.
+The gradient is written out because that takes less time than torch's own through the chain of
+operations: 0.8 instead of 1.1 ms at 64 × 16 × 64 on one thread (3.0 with torch.quantile). Shapes: N
+batch, T tokens.
 """
 
 import torch

@@ -44,7 +44,7 @@ class RMSNorm(nn.RMSNorm):
 
 
 class _RMSNorm(Function):
-    """Takes 0.35 of the time of torch's chain of operations at (16, 128, 64)."""
+    """Takes 0.4 ms at 16 × 128 × 64 on one thread, where torch's chain of operations takes 0.7."""
 
     @staticmethod
     def forward(ctx: Context, x: Tensor, gain: Tensor, eps: float) -> Tensor:
