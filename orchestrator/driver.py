@@ -28,6 +28,8 @@ from results.store import Store
 __all__ = ["Listener", "Options", "Summary", "run_sweep"]
 
 LEAVE = "control/leave"
+LEFTOVER_AGE_S = 60.0
+"""Age in seconds from which on a half-written file belongs to a process that is gone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +184,7 @@ class _Session:
         self._close_orphans()
         self.ledger.fold()
         self.ledger.sweep_superseded()
+        self.store.tidy(before=self.clock() - LEFTOVER_AGE_S)
 
     def _close_orphans(self) -> None:
         """Ends attempts that have no end: their driver is gone, since this one has the lease."""

@@ -10,6 +10,7 @@ import errno
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -160,17 +161,21 @@ class Store:
         """Removes what dead processes left half written.
 
         Args:
-            before: seconds since 1970; hidden files last written earlier go.
+            before: seconds since 1970; hidden files and folders last written earlier go.
 
         Returns:
             How many were removed.
         """
         removed = 0
-        for hidden in self.root.rglob(".*.tmp"):
+        for hidden in list(self.root.rglob(".*.tmp")):
             with contextlib.suppress(FileNotFoundError):
-                if hidden.stat().st_mtime < before:
+                if hidden.stat().st_mtime >= before:
+                    continue
+                if hidden.is_dir():
+                    shutil.rmtree(hidden, ignore_errors=True)
+                else:
                     self._unlink(hidden)
-                    removed += 1
+                removed += 1
         return removed
 
     def _unlink(self, target: Path) -> None:
