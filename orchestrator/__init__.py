@@ -9,7 +9,7 @@ from typing import Any
 
 _VERBS = ("ls", "plan", "resume", "run", "show", "sql", "status", "validate")
 
-__all__ = list(_VERBS)  # noqa: PLE0605 - resolved below, so that importing this package is free
+__all__ = list(_VERBS)
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401

@@ -161,7 +161,6 @@ class _Session:
     ledger: Ledger = field(init=False)
     plan: Plan = field(init=False)
     kinds: tuple[str, ...] = ()
-    lost: bool = False
 
     @property
     def sweep(self) -> Sweep:
@@ -226,7 +225,7 @@ class _Session:
                 max_failed=self.sweep.max_failed_trials.of(self.plan.total),
                 max_consecutive=self.sweep.max_consecutive_failures,
             ),
-            may_start=lambda: self._holds(lease),
+            may_start=lambda: not lease.lost,
             on_outcome=lambda outcome, verdict: self._ended(queue, outcome, verdict),
         )
         on_queue(queue)
@@ -235,16 +234,11 @@ class _Session:
         self.ledger.fold()
         if queue.stop_reason is not None:
             raise GateError(queue.stop_reason)
-        if self.lost:
+        if queue.stopping and lease.lost:
             raise LeaseError(f"{self.sweep.name}: {NOT_RENEWED}")
         if queue.stopping:
             raise Interrupted(f"{self.sweep.name}: interrupted.")
         return queue.tally
-
-    def _holds(self, lease: Lease) -> bool:
-        """Whether more may start; once no, it stays no."""
-        self.lost = self.lost or lease.lost
-        return not self.lost
 
     def _attempt(self, cell: Cell, queue: TrialQueue) -> Attempt:
         attempt = Attempt(

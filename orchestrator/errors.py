@@ -110,7 +110,7 @@ class RunnerError(CliffsweepError):
     """The cluster did not start, or went away."""
 
 
-class Interrupted(CliffsweepError):  # noqa: N818 - it is a request, not a fault
+class Interrupted(CliffsweepError):
     """Ctrl-C or SIGTERM reached the driver."""
 
     exit_code = 130

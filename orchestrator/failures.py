@@ -28,15 +28,15 @@ _OUT_OF_MEMORY = {
 """How torch says it where it has no class of its own for it."""
 
 
-class Diverged(Exception):  # noqa: N818 - read as what happened
+class Diverged(Exception):
     """A loss is NaN or infinite."""
 
 
-class TimedOut(Exception):  # noqa: N818
+class TimedOut(Exception):
     """The trial took longer than `trial_timeout`."""
 
 
-class Stopped(Exception):  # noqa: N818
+class Stopped(Exception):
     """Whoever runs the trial asked it to leave."""
 
 

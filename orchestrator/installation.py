@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from pydantic.fields import FieldInfo
+
 from orchestrator.cluster import connect, local_cpus
 from orchestrator.errors import CliffsweepError, InputError
 from orchestrator.paths import storage_root
@@ -86,11 +88,19 @@ def kind_fields(family: str, kind: str, *, folders: Sequence[str] = ()) -> list[
         {
             "key": name,
             "type": _type_name(field.annotation),
-            "default": "needed" if field.is_required() else repr(field.get_default(call_default_factory=True)),
+            "default": "needed"
+            if field.is_required()
+            else repr(field.get_default(call_default_factory=True)),
             "meaning": field.description or "",
         }
         for name, field in config.model_fields.items()
     ]
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "needed"
+    return repr(field.get_default(call_default_factory=True))
 
 
 def _type_name(annotation: Any) -> str:  # noqa: ANN401

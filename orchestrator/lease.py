@@ -104,13 +104,15 @@ class Lease:
         self._wait = wait
         self._me = Holder.this_process()
         self._renewed = 0.0
+        self._lost = False
         self._released = threading.Event()
         self._thread: threading.Thread | None = None
 
     @property
     def lost(self) -> bool:
-        """Whether the lease could not be renewed for so long that others may take it."""
-        return self._monotonic() - self._renewed > LOST_AFTER_S
+        """Whether it was not renewed for so long that others may take it; once so, for good."""
+        self._lost = self._lost or self._monotonic() - self._renewed > LOST_AFTER_S
+        return self._lost
 
     def acquire(self) -> None:
         """Takes the lease, over a dead holder if need be.
@@ -131,6 +133,7 @@ class Lease:
                 )
             self._remove(seen)
         self._renewed = self._monotonic()
+        self._lost = False
         self._released.clear()
         self._thread = threading.Thread(target=self._beat_often, name="lease", daemon=True)
         self._thread.start()

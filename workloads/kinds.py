@@ -38,7 +38,7 @@ _PYDANTIC_TYPES = frozenset(get_args(core_schema.ErrorType))
 _folders: list[Path] = []
 
 
-class UnknownKind(ValueError):  # noqa: N818 - reads as what it is in every message
+class UnknownKind(ValueError):
     """No file of that name in the family."""
 
 

@@ -32,7 +32,7 @@ for verbs in (planning, running, looking, asking, setting):
     verbs.register(app)
 
 
-def _version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
+def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
@@ -101,7 +101,7 @@ def _told(error: Exception) -> int:
         note(str(error))
         return 2
     name = type(error).__name__
-    note(f"cliffsweep: this should not happen, got {name}: {error}. Run it with --debug and report it.")
+    note(f"cliffsweep: this should not happen, got {name}: {error}. Report what --debug shows.")
     return 1
 
 

@@ -64,9 +64,7 @@ class RunProgress:
             reason = (outcome.detail or "another process holds it").partition("\n")[0]
             what = {"retry": "will be tried again", "failed": "failed"}.get(verdict, "skipped")
             cause = outcome.failure_class or verdict
-            self._print(
-                f"{outcome.trial_id} attempt {outcome.number} {what}: {cause}: {reason}"
-            )
+            self._print(f"{outcome.trial_id} attempt {outcome.number} {what}: {cause}: {reason}")
         self._show(tally)
 
     def _show(self, tally: Tally) -> None:
@@ -83,7 +81,7 @@ class RunProgress:
 
     def _counts(self) -> str:
         tally = self._tally
-        parts = [f"{tally.completed} completed", f"{tally.running} running"]
+        parts = [f"{tally.completed} completed", f"{tally.running} under way"]
         parts += [f"{tally.failed} failed"] if tally.failed else []
         parts += [f"{tally.retried} retried"] if tally.retried else []
         elapsed = self._clock() - self._begun

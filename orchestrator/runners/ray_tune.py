@@ -273,8 +273,8 @@ def _listener(wave: _Wave) -> Any:  # noqa: ANN401
             self,
             iteration: int,
             trials: list[Any],
-            trial: Any,
-            **info: object,  # noqa: ANN401
+            trial: Any,  # noqa: ANN401
+            **info: object,
         ) -> None:
             wave.ended(trial.trial_id, trial.last_result, None)
 
@@ -282,8 +282,8 @@ def _listener(wave: _Wave) -> Any:  # noqa: ANN401
             self,
             iteration: int,
             trials: list[Any],
-            trial: Any,
-            **info: object,  # noqa: ANN401
+            trial: Any,  # noqa: ANN401
+            **info: object,
         ) -> None:
             wave.ended(trial.trial_id, None, trial.get_pickled_error())
 

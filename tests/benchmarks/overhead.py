@@ -132,7 +132,9 @@ def seconds(peer: str, what: str, count: int) -> float:
         environment = os.environ | {"BENCH_FOLDER": folder, "OMP_NUM_THREADS": "1"}
         begun = time.perf_counter()
         started = [
-            subprocess.Popen(one, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            subprocess.Popen(
+                one, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+            )
             for one in command(peer, what, count, Path(folder))
         ]
         for process in started:
@@ -163,7 +165,9 @@ def report(what: str, count: int, found: dict[str, float | None]) -> None:
             print(f"  {TITLES[peer]:32}  not installed (pip install 'cliffsweep[bench]')")
             continue
         each = 1000 * took / count
-        print(f"  {TITLES[peer]:32} {took:8.1f} s  {each:8.1f} ms a trial  {took / bare:6.2f} x bare")
+        print(
+            f"  {TITLES[peer]:32} {took:8.1f} s  {each:8.1f} ms a trial  {took / bare:6.2f} x bare"
+        )
     ours, tune, start = found["cliffsweep"], found["tune"], found["ray start"]
     if ours and tune and start:
         print(f"  cliffsweep / (two bare processes + Ray's start) = {ours / (bare + start):.2f}")

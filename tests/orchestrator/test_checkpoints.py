@@ -82,7 +82,8 @@ def test_opening_what_is_not_there(checkpoints):
 
 
 @pytest.mark.parametrize(
-    ("keep", "left"), [(1, ["a2-3"]), (2, ["a1-30", "a2-3"]), (9, ["a0-100", "a0-9", "a1-30", "a2-3"])]
+    ("keep", "left"),
+    [(1, ["a2-3"]), (2, ["a1-30", "a2-3"]), (9, ["a0-100", "a0-9", "a1-30", "a2-3"])],
 )
 def test_the_newest_stay_by_attempt_and_step(checkpoints, store, keep, left):
     for attempt, step in ((1, 30), (0, 9), (2, 3), (0, 100)):

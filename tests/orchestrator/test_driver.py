@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from orchestrator import actions
+from orchestrator.attempt import Outcome
 from orchestrator.driver import Options, Summary, run_sweep
 from orchestrator.errors import GateError, InputError, Interrupted, LeaseError
 from orchestrator.expand import expand
@@ -16,6 +17,7 @@ from orchestrator.lease import LOST_AFTER_S, Lease
 from orchestrator.paths import LEASE, newest_sweep_file
 from orchestrator.runners.inline import Runner
 from orchestrator.spec import Resources
+from results.errors import StorageError
 from results.ledger import Event, Ledger
 from results.store import Store
 from tests.orchestrator.sweeps import KINDS, cells, events, load, rows, trivial
@@ -148,9 +150,7 @@ def fails_once(tmp_path, program):
     """A sweep of one trial whose first attempt fails at step 2."""
     workplace = Workplace(tmp_path, program("fails_once", _FAILS_ONCE))
     workload = {"kind": "fails_once", "steps": 3, "marker": str(tmp_path / "marker")}
-    text = trivial(workload=workload, values=None)
-    text = text.replace('"parameters": {"value": null}', '"parameters": {}')
-    workplace.file.write_text(text.replace('"steps"', '"steps"'))
+    workplace.file.write_text(trivial(workload=workload, grids=[{"name": "a"}]))
     return workplace
 
 
@@ -172,7 +172,6 @@ def test_a_failed_cell_does_not_stop_the_others(workplace):
 
 def test_a_failed_cell_is_run_again_by_the_next_run(workplace):
     text = trivial(workload={"kind": "failing", "mode": "nan"}, grids=[{"name": "a"}])
-    text = text.replace('"steps": 3, ', "")
     assert workplace.run(text).exit_code == 1
     assert workplace.resume().counts == {"failed": 1}
     assert list(workplace.attempts.values()) == [["diverged", "diverged"]]
@@ -258,14 +257,14 @@ def test_what_a_dead_driver_left_running_is_closed_and_run_again(workplace):
     text = trivial()
     id_ = _left_running(workplace, text)
     workplace.run(text)
-    ends = [(e.attempt, e.status, e.failure_class) for e in workplace.ledger.events() if e.trial_id == id_]
-    assert ends == [
+    found = [event for event in workplace.ledger.events() if event.trial_id == id_]
+    assert [(event.attempt, event.status, event.failure_class) for event in found] == [
         (0, "running", None),
         (0, "failed", "preempted"),
         (1, "running", None),
         (1, "completed", None),
     ]
-    assert "the driver went away" in workplace.ledger.events()[1].detail or id_ != min(workplace.attempts)
+    assert found[1].detail.startswith("the driver went away")
 
 
 _DIES_ONCE = """\
@@ -312,7 +311,7 @@ def test_a_second_driver_is_refused_and_touches_nothing(workplace):
     assert Store(workplace.root).list() == before
 
 
-def test_a_driver_that_may_have_lost_its_lease_starts_nothing(workplace, clock, monkeypatch):
+def test_a_driver_that_may_have_lost_its_lease_starts_nothing(workplace, monkeypatch):
     monkeypatch.setattr(Lease, "lost", True)
     with pytest.raises(LeaseError, match="renews its lease every 5 s, got no renewal for 15 s"):
         workplace.run(trivial())
@@ -320,35 +319,27 @@ def test_a_driver_that_may_have_lost_its_lease_starts_nothing(workplace, clock, 
     assert LOST_AFTER_S == 15
 
 
+class Deadly:
+    """A place whose workers die before they write how they ended."""
+
+    def __init__(self, demands):
+        pass
+
+    def run(self, source):
+        while (attempt := source.take()) is not None:
+            ended = {"status": "failed", "failure_class": "worker_lost", "recorded": False}
+            source.done(Outcome(trial_id=attempt.trial_id, number=attempt.number, **ended))
+
+
 def test_an_attempt_that_the_worker_could_not_end_is_ended_by_the_driver(workplace):
-    class Forgetful:
-        """A place whose workers die before they write how they ended."""
-
-        def run(self, source):
-            while (attempt := source.take()) is not None:
-                workplace.ledger.claim(attempt.trial_id, attempt.number)
-                source.done(outcome_of(attempt))
-
-    def outcome_of(attempt):
-        from orchestrator.attempt import Outcome
-
-        return Outcome(
-            trial_id=attempt.trial_id,
-            number=attempt.number,
-            status="failed",
-            failure_class="worker_lost",
-            detail="gone",
-            recorded=False,
-        )
-
     loaded = load(trivial(retry={"max": 0}, max_failed_trials=9))
     store = Store(workplace.root)
-    summary = run_sweep(loaded, expand(loaded), store=store, make_runner=lambda _: Forgetful())
+    summary = run_sweep(loaded, expand(loaded), store=store, make_runner=Deadly)
     assert summary.counts == {"failed": 2}
     assert list(workplace.attempts.values()) == [["worker_lost"]] * 2
 
 
-def test_a_place_to_run_is_made_only_where_there_is_work(workplace, monkeypatch):
+def test_a_place_to_run_is_made_only_where_there_is_work(workplace):
     loaded = load(trivial(resources={"cpu": 3}))
     asked = []
 
@@ -435,9 +426,8 @@ def test_nothing_starts_before_the_whole_file_is_valid(workplace):
 
 def test_a_storage_that_cannot_be_written_is_told(workplace):
     workplace.storage.write_bytes(b"a file")
-    with pytest.raises(Exception, match="cannot write it") as caught:
+    with pytest.raises(StorageError, match="cannot write it"):
         workplace.run(trivial())
-    assert type(caught.value).__name__ == "StorageError"
 
 
 def test_no_thread_outlives_a_run(workplace):

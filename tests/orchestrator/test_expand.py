@@ -81,7 +81,9 @@ def test_another_workload_has_another_id(other):
 
 def test_minus_zero_is_zero(test_kinds):
     assert id_of({"kind": "trivial", "value": -0.0}) == id_of({"kind": "trivial", "value": 0})
-    assert id_of({"kind": "trivial", "value": 0.1 + 0.2}) != id_of({"kind": "trivial", "value": 0.3})
+    assert id_of({"kind": "trivial", "value": 0.1 + 0.2}) != id_of(
+        {"kind": "trivial", "value": 0.3}
+    )
 
 
 _SHARES = st.floats(0, 0.99)

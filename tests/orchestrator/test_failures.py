@@ -14,7 +14,7 @@ class OutOfMemoryError(RuntimeError):
     """Named as torch names it."""
 
 
-class Mute(Exception):
+class MuteError(Exception):
     def __str__(self):
         raise TypeError("no words")
 
@@ -36,7 +36,7 @@ class Mute(Exception):
         (RuntimeError("x"), "user_error"),
         (OSError(28, "No space left on device"), "user_error"),
         (SystemExit(3), "user_error"),
-        (Mute(), "user_error"),
+        (MuteError(), "user_error"),
     ],
 )
 def test_a_cause_has_a_class(error, failure_class):
@@ -66,10 +66,12 @@ def test_a_users_error_comes_with_the_end_of_its_traceback():
 
 def test_an_error_without_words():
     assert describe(KeyError()).startswith("KeyError\n")
-    assert describe(_raised(Mute())).startswith("Mute: its message cannot be shown")
+    assert describe(_raised(MuteError())).startswith("MuteError: its message cannot be shown")
 
 
-@pytest.mark.parametrize("error", [Diverged("x."), TimedOut("x."), Stopped("x."), StorageError("x.")])
+@pytest.mark.parametrize(
+    "error", [Diverged("x."), TimedOut("x."), Stopped("x."), StorageError("x.")]
+)
 def test_what_is_raised_on_purpose_is_told_in_its_own_words(error):
     assert describe(_raised(error)) == "x."
 

@@ -159,6 +159,8 @@ def test_a_beat_shows_that_the_holder_lives(lease, store, clock):
         assert not lease.lost
         clock.forward(2)
         assert lease.lost
+        assert lease.beat()
+        assert lease.lost
 
 
 def test_a_holder_that_was_succeeded_notices_and_leaves_the_lease_alone(lease, store, clock):
@@ -243,7 +245,9 @@ def test_nothing_but_the_lease_is_seen_in_the_store(lease, store):
 @pytest.mark.parametrize("before", [None, DEAD, b"garbage"])
 def test_of_20_threads_that_ask_at_once_exactly_one_holds_it(store, clock, before):
     if before is not None:
-        store.put(LEASE, before if isinstance(before, bytes) else json.dumps(asdict(before)).encode())
+        store.put(
+            LEASE, before if isinstance(before, bytes) else json.dumps(asdict(before)).encode()
+        )
     barrier = threading.Barrier(20)
 
     def ask(_):

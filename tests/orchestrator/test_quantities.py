@@ -7,8 +7,18 @@ from orchestrator.quantities import Every, Limit, read_bytes, read_seconds
 
 @pytest.mark.parametrize(
     ("written", "seconds"),
-    [("500ms", 0.5), ("30s", 30), ("5 min", 300), ("5m", 300), ("1.5h", 5400), ("1d", 86400)]
-    + [(7, 7), (0, 0), (0.25, 0.25), (" 2s ", 2)],
+    [
+        ("500ms", 0.5),
+        ("30s", 30),
+        ("5 min", 300),
+        ("5m", 300),
+        ("1.5h", 5400),
+        ("1d", 86400),
+        (" 2s ", 2),
+        (7, 7),
+        (0, 0),
+        (0.25, 0.25),
+    ],
 )
 def test_a_time(written, seconds):
     assert read_seconds(written) == seconds
@@ -30,7 +40,9 @@ def test_memory(written, size):
     assert read_bytes(written) == size
 
 
-@pytest.mark.parametrize("written", ["2", "2gb", "0GB", "-1GB", True, 0, -5, 1.5, None, "9" * 400 + "GB"])
+@pytest.mark.parametrize(
+    "written", ["2", "2gb", "0GB", "-1GB", True, 0, -5, 1.5, None, "9" * 400 + "GB"]
+)
 def test_what_is_no_memory(written):
     with pytest.raises(ValueError, match="memory with its unit, got"):
         read_bytes(written)

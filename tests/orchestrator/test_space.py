@@ -1,5 +1,8 @@
 """Axes, ranges and products: values and names only."""
 
+import re
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,9 +72,8 @@ def test_a_range_is_what_a_person_would_write_out(written, values):
     ],
 )
 def test_what_is_no_axis(written, message):
-    with pytest.raises(ValueError, match="(?s).*") as caught:
+    with pytest.raises(ValueError, match=re.escape(message)):
         axis_values(written)
-    assert message in str(caught.value)
 
 
 @given(st.integers(-1000, 1000), st.integers(0, 300), st.integers(1, 50), st.integers(0, 6))
@@ -87,7 +89,7 @@ def test_a_log_range_rises_from_end_to_end(one, other, count):
     low, high = sorted((one, other))
     found = listed(min=low, max=high, count=count, scale="log")
     assert (found[0], found[-1], len(found)) == (low, high, count)
-    assert all(b >= a * (1 - 1e-11) for a, b in zip(found, found[1:], strict=False))
+    assert all(b >= a * (1 - 1e-11) for a, b in pairwise(found))
 
 
 def test_a_list_stands_as_it_is_written():
@@ -200,7 +202,7 @@ def test_each_assignment_remembers_which_value_of_which_axis_it_is():
 
 
 def test_a_name_leads_through_mappings_only():
-    with pytest.raises(ValueError, match="'b' of 'a.b.c' is a mapping, got \\[1\\]"):
+    with pytest.raises(ValueError, match=r"'b' of 'a.b.c' is a mapping, got \[1\]"):
         assign({"a": {"b": [1]}}, "a.b.c", 2)
 
 

@@ -217,7 +217,9 @@ def test_a_problem_is_told_once():
 
 
 def test_a_name_of_endless_parts_is_refused():
-    (line,) = told(HEAD + f"grids:\n  - name: a\n    parameters:\n      activation{'.a' * 400}: [1]\n")
+    (line,) = told(
+        HEAD + f"grids:\n  - name: a\n    parameters:\n      activation{'.a' * 400}: [1]\n"
+    )
     assert "an axis is a dotted name" in line
 
 
@@ -272,7 +274,7 @@ def test_a_file_with_own_kinds_is_validated_without_importing_them(tmp_path, pro
 def test_missing_folders_of_kinds(tmp_path):
     file = tmp_path / "t.yaml"
     file.write_text(text_of(kinds=["nowhere"]))
-    with pytest.raises(InputError, match="kinds: a folder .* is needed, got .*nowhere"):
+    with pytest.raises(InputError, match=r"kinds: a folder .* is needed, got .*nowhere"):
         validate(file, kinds=[str(KINDS)])
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from typing import ClassVar
 
 import pytest
 
@@ -54,11 +55,15 @@ def after(looks):
 
 
 def totals(store):
-    return {step: value for step, layer, name, value in rows(store.root) if name == "total" and not layer}
+    return {
+        step: value
+        for step, layer, name, value in rows(store.root)
+        if name == "total" and not layer
+    }
 
 
 def files(store, table):
-    return [name for name in store.list(f"{table}/")]
+    return store.list(f"{table}/")
 
 
 def last_event(store):
@@ -179,7 +184,7 @@ def test_a_trial_within_its_time(run, clock):
 class Witness(Checkpoints):
     """Looks at the store whenever a checkpoint is asked for and whenever it is there."""
 
-    seen = []
+    seen: ClassVar[list] = []
 
     def save(self, *, step, **options):
         Witness.seen.append((step, [n.split(".")[-2] for n in self._store.list("metrics/")]))
@@ -224,7 +229,9 @@ def undisturbed(run, tmp_path):
     return rows(tmp_path / "undisturbed" / "t")
 
 
-def test_who_is_asked_to_leave_saves_itself_and_the_next_goes_on_from_there(run, store, undisturbed):
+def test_who_is_asked_to_leave_saves_itself_and_the_next_goes_on_from_there(
+    run, store, undisturbed
+):
     outcome = run(trivial(), asked_to_leave=after(4))
     assert (outcome.status, outcome.failure_class) == ("failed", "preempted")
     assert outcome.detail == "left when asked to; it goes on from its checkpoint."

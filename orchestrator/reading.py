@@ -1,0 +1,206 @@
+"""The verbs that read: what sweeps there are, how they stand, what a trial did, SQL.
+
+Must never write, and imports what is slow only inside the verb that needs it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.code import Record, newest_record
+from orchestrator.errors import InputError
+from orchestrator.paths import LEASE, run_directories, run_directory, storage_root
+from results.store import Store
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["SweepStatus", "find_sweep", "find_trial", "ls", "record", "show", "sql", "status"]
+
+
+def find_sweep(name: str, *, storage: str | None = None) -> Path:
+    """Returns the run directory of a sweep that was started.
+
+    Raises:
+        InputError: there is none; the message names those that exist.
+    """
+    base = storage_root(storage)
+    root = run_directory(base, Path(name).stem if name.endswith((".yaml", ".yml")) else name)
+    if (root / "sweep").is_dir() or (root / "trials").is_dir():
+        return root
+    known = [path.name for path in run_directories(base)]
+    close = get_close_matches(name, known, n=1)
+    hint = (
+        f" Did you mean {close[0]!r}?" if close else f" Sweeps there: {', '.join(known) or 'none'}."
+    )
+    raise InputError(f"{name}: a sweep in {base} is needed, got none of that name.{hint}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepStatus:
+    """How a sweep stands.
+
+    Attributes:
+        sweep: its name.
+        root: its run directory.
+        total: wanted cells.
+        counts: wanted cells per status.
+        grids: grid -> wanted cells per status.
+        running: trial ids under way.
+        failures: (trial_id, attempt, failure class, first line) of failed trials.
+        driver: `host pid N` of the driver at work; None if there is none.
+        seconds: from the first start to the last event; None before the first.
+    """
+
+    sweep: str
+    root: Path
+    total: int
+    counts: dict[str, int]
+    grids: dict[str, dict[str, int]]
+    running: list[str]
+    failures: list[tuple[str, int, str, str]]
+    driver: str | None
+    seconds: float | None
+
+
+def status(name: str, *, storage: str | None = None) -> SweepStatus:
+    """Says how far a sweep is; reads only, while it runs or after.
+
+    Raises:
+        InputError: there is no such sweep.
+    """
+    from results.ledger import Ledger
+
+    root = find_sweep(name, storage=storage)
+    ledger = Ledger(Store(root), sweep=root.name)
+    wanted = {id_: row for id_, row in ledger.trials().items() if row.wanted}
+    latest = {id_: event for id_, event in ledger.latest().items() if id_ in wanted}
+    counts: Counter[str] = Counter()
+    grids: dict[str, Counter[str]] = {}
+    for id_, row in wanted.items():
+        standing = latest[id_].status if id_ in latest else "planned"
+        counts[standing] += 1
+        grids.setdefault(row.grid, Counter())[standing] += 1
+    times = [event.ts for event in ledger.events() if event.ts is not None]
+    return SweepStatus(
+        sweep=root.name,
+        root=root,
+        total=len(wanted),
+        counts=dict(counts),
+        grids={grid: dict(counter) for grid, counter in grids.items()},
+        running=sorted(id_ for id_, event in latest.items() if event.status == "running"),
+        failures=[
+            (id_, e.attempt, e.failure_class or "", (e.detail or "").partition("\n")[0])
+            for id_, e in latest.items()
+            if e.status == "failed"
+        ],
+        driver=_driver(root),
+        seconds=(max(times) - min(times)).total_seconds() if times else None,
+    )
+
+
+def _driver(root: Path) -> str | None:
+    import json
+
+    from orchestrator.lease import Holder
+
+    store = Store(root)
+    if not store.exists(LEASE):
+        return None
+    try:
+        holder = Holder(**json.loads(store.read(LEASE)))
+    except (ValueError, TypeError):
+        return None
+    return None if holder.vanished() else f"{holder.host} pid {holder.pid}"
+
+
+def ls(*, storage: str | None = None) -> list[SweepStatus]:
+    """All sweeps of a storage root, by name."""
+    base = storage_root(storage)
+    return [status(path.name, storage=str(base)) for path in run_directories(base)]
+
+
+def sql(
+    name: str,
+    text: str,
+    *,
+    storage: str | None = None,
+    parameters: dict[str, Any] | None = None,
+) -> pa.Table:
+    """Answers one SELECT over a sweep's views.
+
+    Raises:
+        InputError: there is no such sweep.
+        QueryError: the statement was refused or failed.
+    """
+    from results.query import open_stores
+
+    with open_stores([find_sweep(name, storage=storage)]) as reader:
+        return reader.sql(text, parameters)
+
+
+def record(name: str, *, storage: str | None = None) -> Record:
+    """The sweep file of a sweep as it was started last.
+
+    Raises:
+        InputError: there is no such sweep, or it was never started.
+    """
+    root = find_sweep(name, storage=storage)
+    found = newest_record(Store(root))
+    if found is None:
+        raise InputError(f"{name}: a sweep that was started is needed, got none in {root}.")
+    return found
+
+
+def show(name: str, trial: str, *, storage: str | None = None) -> dict[str, Any]:
+    """All about one trial: configuration, attempts, last values of whole-model metrics.
+
+    Args:
+        name: of the sweep.
+        trial: the beginning of the trial's id.
+        storage: where run directories stand.
+
+    Raises:
+        InputError: no such sweep, or the beginning fits no trial or several.
+    """
+    from results.ledger import Ledger
+
+    trial_id = find_trial(name, trial, storage=storage)
+    ledger = Ledger(Store(find_sweep(name, storage=storage)), sweep=name)
+    row = ledger.trials()[trial_id]
+    last = sql(
+        name,
+        "SELECT name, arg_max(value, step) AS value FROM metrics"
+        " WHERE trial_id = $trial AND layer IS NULL GROUP BY name ORDER BY name",
+        storage=storage,
+        parameters={"trial": trial_id},
+    )
+    return {
+        **asdict(row),
+        "events": [asdict(event) for event in ledger.events() if event.trial_id == trial_id],
+        "last": last.to_pylist(),
+    }
+
+
+def find_trial(name: str, prefix: str, *, storage: str | None = None) -> str:
+    """Completes the beginning of a trial's id.
+
+    Raises:
+        InputError: no trial of the sweep begins so, or several do.
+    """
+    from results.ledger import Ledger
+
+    root = find_sweep(name, storage=storage)
+    ids = list(Ledger(Store(root), sweep=root.name).trials())
+    found = [id_ for id_ in ids if id_.startswith(prefix)]
+    if len(found) == 1:
+        return found[0]
+    some = ", ".join(found[:5]) or "none"
+    raise InputError(
+        f"{prefix}: the beginning of one trial's id is needed, got that of {len(found)} ({some})."
+        f" `cliffsweep plan` and `cliffsweep sql {name} 'SELECT trial_id FROM trials'` list them."
+    )
