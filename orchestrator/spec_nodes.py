@@ -64,7 +64,7 @@ def _decode(data: bytes, *, source: str) -> str:
         ) from None
 
 
-class _TooMuch(MarkedYAMLError):  # noqa: N818 - read as what it is
+class _TooMuch(MarkedYAMLError):
     """What would exhaust the stack or the user's patience."""
 
 
