@@ -34,6 +34,7 @@ __all__ = [
     "show",
     "sql",
     "status",
+    "sweep_delta",
     "validate",
 ]
 
@@ -165,6 +166,16 @@ def resume(
     )
 
 
+def sweep_delta(name: str, *, storage: str | None = None) -> float:
+    """The loss of score that a sweep counts as none.
+
+    Raises:
+        InputError: there is no such sweep, or it was never started.
+    """
+    kept = record(name, storage=storage)
+    return load_bytes(kept.data, source=kept.name, folder=Path()).sweep.delta
+
+
 def _drive(
     loaded: LoadedSweep,
     folders: Sequence[Path],
@@ -194,7 +205,7 @@ def _drive(
         loaded,
         cells,
         store=Store(root),
-        make_runner=runner_maker(runner, root=root, sweep=loaded.sweep, address=address),
+        make_runner=runner_maker(runner, sweep=loaded.sweep, address=address),
         options=chosen,
         listener=listener,
         on_queue=on_queue,

@@ -32,6 +32,7 @@ class Attempt:
         timeout_s: longest time it may take, seconds; None for no limit.
         kinds: folders with the user's kinds.
         data_dir: folder of the full data sets.
+        leave: name of the file at whose sight the trial saves itself and leaves; None: never.
     """
 
     root: str
@@ -46,6 +47,7 @@ class Attempt:
     timeout_s: float | None = None
     kinds: tuple[str, ...] = ()
     data_dir: str | None = None
+    leave: str | None = None
 
     @property
     def threads(self) -> int:

@@ -10,6 +10,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from results.errors import StorageError
@@ -66,6 +67,14 @@ class Checkpoints:
             StorageError: it cannot be read.
         """
         return self._store.path(name), self._store.read(f"{name}/{CARRIED}")
+
+    def discard(self, name: str) -> None:
+        """Deletes a checkpoint that cannot be used, so that the next attempt takes another."""
+        path = self._store.path(name)
+        hidden = _hidden(path)
+        with suppress(OSError):  # It is gone already, or the storage refuses: both are told later.
+            path.rename(hidden)
+        shutil.rmtree(hidden, ignore_errors=True)
 
     def prune(self, *, keep: int) -> None:
         """Deletes all but the newest checkpoints, by attempt and step.

@@ -6,30 +6,33 @@ Must never know which runner does the work, nor how progress is shown.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Final
+
+from pydantic import ValidationError
 
 from orchestrator.attempt import Attempt, Outcome
 from orchestrator.code import keep
-from orchestrator.errors import GateError, Interrupted, LeaseError
+from orchestrator.errors import GateError, InputError, Interrupted, LeaseError
 from orchestrator.expand import Cell
 from orchestrator.lease import NOT_RENEWED, Lease
+from orchestrator.paths import leave_name
 from orchestrator.planning import Plan, make_plan, record_plan, status_counts, work_left
 from orchestrator.provenance import code_version
 from orchestrator.queue import Gates, Tally, TrialQueue
 from orchestrator.runners import Runner
 from orchestrator.spec import Resources, Sweep
-from orchestrator.spec_load import LoadedSweep
+from orchestrator.spec_load import LoadedSweep, sentence
+from orchestrator.summary import Listener, Summary
 from results.ledger import Event, Ledger
 from results.store import Store
 
 __all__ = ["Listener", "Options", "Summary", "run_sweep"]
 
-LEAVE = "control/leave"
-LEFTOVER_AGE_S = 60.0
-"""Age in seconds from which on a half-written file belongs to a process that is gone."""
+FOLD_EVERY: Final = 250
+"""Ended attempts, two events each, after which loose events are folded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,54 +54,18 @@ class Options:
     only: tuple[str, ...] = ()
 
     def override(self, resources: Resources) -> Resources:
-        """The resources of a trial after the command line had its say."""
-        given = {"cpu": self.cpu, "gpu": self.gpu}
-        return resources.model_copy(update={k: v for k, v in given.items() if v is not None})
+        """The resources of a trial after the command line had its say.
 
-
-class Listener(Protocol):
-    """Hears what happens while a sweep runs."""
-
-    def planned(self, plan: Plan, left: int) -> None:
-        """The plan stands; so many cells are left to run."""
-        ...
-
-    def started(self, tally: Tally, attempt: Attempt) -> None:
-        """An attempt is about to start."""
-        ...
-
-    def ended(self, tally: Tally, outcome: Outcome, verdict: str) -> None:
-        """An attempt ended: `completed`, `retry`, `failed` or `foreign`."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
-    """What one run of the driver did.
-
-    Attributes:
-        sweep: name of the sweep.
-        total: wanted cells.
-        counts: wanted cells per status, afterwards.
-        trained: trials that this run completed.
-        retried: attempts that failed and were tried again.
-        wall_s: how long it took, seconds.
-        removed: cells that are no longer wanted.
-    """
-
-    sweep: str
-    total: int
-    counts: Mapping[str, int]
-    trained: int = 0
-    retried: int = 0
-    wall_s: float = 0.0
-    removed: int = 0
-
-    @property
-    def exit_code(self) -> int:
-        """0 when every wanted cell is completed, else 1."""
-        done = self.counts.get("completed", 0) + self.counts.get("stopped", 0)
-        return 0 if done == self.total else 1
+        Raises:
+            InputError: no trial can have them.
+        """
+        given = {k: v for k, v in (("cpu", self.cpu), ("gpu", self.gpu)) if v is not None}
+        try:
+            return Resources.model_validate(resources.model_dump() | given)
+        except ValidationError as error:
+            detail = error.errors(include_url=False)[0]
+            message = f"--cpu and --gpu: {sentence(detail)}"
+            raise InputError(message) from None
 
 
 RunnerMaker = Callable[[Sequence[Resources]], Runner]
@@ -161,6 +128,8 @@ class _Session:
     ledger: Ledger = field(init=False)
     plan: Plan = field(init=False)
     kinds: tuple[str, ...] = ()
+    leave: str = field(init=False)
+    ended: int = 0
 
     @property
     def sweep(self) -> Sweep:
@@ -170,7 +139,9 @@ class _Session:
     def open(self) -> None:
         """Records file, code and plan, and closes attempts that a dead driver left open."""
         self.ledger = Ledger(self.store, sweep=self.sweep.name, clock=self.clock)
-        self.store.delete(LEAVE)
+        self.leave = leave_name(self.clock())
+        for stale in self.store.list("control/leave-"):
+            self.store.delete(stale)
         kept = keep(self.store, self.loaded.data, self.options.kinds, now=self.clock())
         self.kinds = tuple(map(str, kept))
         self.plan = make_plan(self.sweep.name, self.cells, self.ledger.trials())
@@ -183,7 +154,6 @@ class _Session:
         self._close_orphans()
         self.ledger.fold()
         self.ledger.sweep_superseded()
-        self.store.tidy(before=self.clock() - LEFTOVER_AGE_S)
 
     def _close_orphans(self) -> None:
         """Ends attempts that have no end: their driver is gone, since this one has the lease."""
@@ -199,8 +169,10 @@ class _Session:
     def left(self) -> list[Cell]:
         """Cells that this run has to do."""
         left = work_left(self.plan, self.ledger.latest())
-        only = set(self.options.only)
-        return [cell for cell in left if cell.trial_id in only] if only else left
+        return [cell for cell in left if self._asked(cell)]
+
+    def _asked(self, cell: Cell) -> bool:
+        return not self.options.only or cell.trial_id in self.options.only
 
     def work(
         self,
@@ -227,18 +199,27 @@ class _Session:
             ),
             may_start=lambda: not lease.lost,
             on_outcome=lambda outcome, verdict: self._ended(queue, outcome, verdict),
+            on_stop=lambda: self.store.put(self.leave, b""),
         )
         on_queue(queue)
         demands = {self.options.override(cell.resources): None for cell in left}
-        make_runner(tuple(demands)).run(queue)
+        try:
+            make_runner(tuple(demands)).run(queue)
+        except KeyboardInterrupt:
+            raise Interrupted(f"{self.sweep.name}: ended at once.", sweep=self.sweep.name) from None
         self.ledger.fold()
-        if queue.stop_reason is not None:
-            raise GateError(queue.stop_reason)
-        if queue.stopping and lease.lost:
-            raise LeaseError(f"{self.sweep.name}: {NOT_RENEWED}")
-        if queue.stopping:
-            raise Interrupted(f"{self.sweep.name}: interrupted.")
+        self.ledger.sweep_superseded()
+        self._raise_if_stopped(queue, lease)
         return queue.tally
+
+    def _raise_if_stopped(self, queue: TrialQueue, lease: Lease) -> None:
+        name = self.sweep.name
+        if queue.stop_reason is not None:
+            raise GateError(queue.stop_reason, sweep=name)
+        if queue.stopping and lease.lost:
+            raise LeaseError(f"{name}: {NOT_RENEWED}")
+        if queue.stopping and (queue.tally.waiting or queue.tally.left or queue.tally.running):
+            raise Interrupted(f"{name}: interrupted.", sweep=name)
 
     def _attempt(self, cell: Cell, queue: TrialQueue) -> Attempt:
         attempt = Attempt(
@@ -254,6 +235,7 @@ class _Session:
             timeout_s=self.sweep.trial_timeout,
             kinds=self.kinds,
             data_dir=self.options.data_dir,
+            leave=self.leave,
         )
         if self.listener is not None:
             self.listener.started(queue.tally, attempt)
@@ -267,6 +249,9 @@ class _Session:
                 failure_class=outcome.failure_class or "worker_lost",
                 detail=outcome.detail or "",
             )
+        self.ended += 1
+        if self.ended % FOLD_EVERY == 0:
+            self.ledger.fold()
         if self.listener is not None:
             self.listener.ended(replace(queue.tally), outcome, verdict)
 
@@ -285,10 +270,15 @@ class _Session:
 
     def summary(self, tally: Tally, wall_s: float) -> Summary:
         """How the sweep stands now."""
+        latest = self.ledger.latest()
+        left = work_left(self.plan, latest)
+        asked = sum(self._asked(planned.cell) for planned in self.plan.cells)
         return Summary(
             sweep=self.sweep.name,
             total=self.plan.total,
-            counts=dict(status_counts(self.plan, self.ledger.latest())),
+            counts=dict(status_counts(self.plan, latest)),
+            asked=asked,
+            done=asked - sum(self._asked(cell) for cell in left),
             trained=tally.completed,
             retried=tally.retried,
             wall_s=wall_s,

@@ -3,10 +3,11 @@
 CliffsweepError
 ├── InputError        what the user gave is wrong                                   exit 2
 │   └── SpecError     one or more problems of a sweep file, all told together       exit 2
-├── GateError         a gate stopped the sweep (too many failures)                  exit 3
+├── StoppedError      a run ended before its work was done
+│   ├── GateError     a gate stopped the sweep (too many failures)                  exit 3
+│   └── Interrupted   the user or the system asked the driver to stop               exit 130
 ├── LeaseError        another driver holds the sweep                                exit 4
-├── RunnerError       the cluster did not start, or went away                       exit 1
-└── Interrupted       the user or the system asked the driver to stop               exit 130
+└── RunnerError       the cluster did not start, or went away                       exit 1
 
 Knows nothing of how an error is printed.
 """
@@ -26,6 +27,7 @@ __all__ = [
     "Problem",
     "RunnerError",
     "SpecError",
+    "StoppedError",
 ]
 
 MAX_SHOWN: Final = 50
@@ -94,7 +96,20 @@ class SpecError(InputError):
         super().__init__("\n".join(lines))
 
 
-class GateError(CliffsweepError):
+class StoppedError(CliffsweepError):
+    """A run ended before its work was done.
+
+    Attributes:
+        sweep: its name.
+    """
+
+    def __init__(self, message: str, *, sweep: str) -> None:
+        """Takes the sentence and the sweep's name."""
+        super().__init__(message)
+        self.sweep = sweep
+
+
+class GateError(StoppedError):
     """So much failed that going on would waste time."""
 
     exit_code = 3
@@ -110,7 +125,7 @@ class RunnerError(CliffsweepError):
     """The cluster did not start, or went away."""
 
 
-class Interrupted(CliffsweepError):
+class Interrupted(StoppedError):
     """Ctrl-C or SIGTERM reached the driver."""
 
     exit_code = 130

@@ -12,7 +12,16 @@ from collections.abc import Mapping
 from orchestrator.spec import Retry
 from results.errors import StorageError
 
-__all__ = ["Diverged", "Stopped", "TimedOut", "classify", "describe", "nonfinite", "retries"]
+__all__ = [
+    "Diverged",
+    "Stopped",
+    "TimedOut",
+    "classify",
+    "describe",
+    "is_checkpoint_error",
+    "nonfinite",
+    "retries",
+]
 
 _NEVER_BY_DEFAULT = frozenset({"diverged", "cancelled", "timeout"})
 _ALWAYS = frozenset({"preempted", "node_lost"})
@@ -49,7 +58,7 @@ def classify(error: BaseException) -> str:
         return "timeout"
     if isinstance(error, Stopped | KeyboardInterrupt):
         return "preempted"
-    if isinstance(error, StorageError):
+    if isinstance(error, StorageError) or is_checkpoint_error(error):
         return "storage"
     if isinstance(error, MemoryError):
         return "host_oom"
@@ -59,6 +68,11 @@ def classify(error: BaseException) -> str:
         text = _message(error)
         return next((name for sign, name in _OUT_OF_MEMORY.items() if sign in text), "user_error")
     return "user_error"
+
+
+def is_checkpoint_error(error: BaseException) -> bool:
+    """Whether a program refused the checkpoint it was given; torch stays unimported."""
+    return any(base.__name__ == "CheckpointError" for base in type(error).__mro__)
 
 
 def describe(error: BaseException) -> str:

@@ -23,7 +23,7 @@ from orchestrator.paths import LEASE
 from results.errors import ResultsError, StorageError
 from results.store import Store
 
-__all__ = ["BEAT_S", "DEAD_AFTER_S", "LOST_AFTER_S", "NOT_RENEWED", "Holder", "Lease"]
+__all__ = ["BEAT_S", "DEAD_AFTER_S", "LOST_AFTER_S", "NOT_RENEWED", "Holder", "Lease", "holder_of"]
 
 BEAT_S: Final = 5.0
 """Seconds between beats."""
@@ -235,6 +235,20 @@ class Lease:
             self._store.put(LEASE, self._content())
         self._renewed = self._monotonic()
         return True
+
+
+def holder_of(store: Store) -> Holder | None:
+    """Who holds the lease of a run directory, dead or alive; None if nobody does.
+
+    Raises:
+        StorageError: the run directory cannot be read.
+    """
+    try:
+        return _holder_of(store.read(LEASE))
+    except ResultsError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return None
+        raise
 
 
 def _holder_of(content: bytes) -> Holder | None:

@@ -18,6 +18,7 @@ from results.store import Store
 __all__ = [
     "LEASE",
     "code_name",
+    "leave_name",
     "newest_sweep_file",
     "run_directories",
     "run_directory",
@@ -66,6 +67,15 @@ def run_directory(root: Path, name: str) -> Path:
             " `cliffsweep ls` shows those that exist."
         )
     return root / name
+
+
+def leave_name(now: float) -> str:
+    """The file that tells the workers of one driver, and of no other, to save and leave.
+
+    Args:
+        now: seconds since 1970, when the driver began.
+    """
+    return f"control/leave-{os.getpid()}-{now:.6f}"
 
 
 def run_directories(root: Path) -> list[Path]:

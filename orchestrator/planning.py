@@ -61,23 +61,21 @@ def make_plan(sweep: str, cells: Sequence[Cell], known: Mapping[str, TrialRow]) 
 def record_plan(plan: Plan, ledger: Ledger, *, code: Code, goal: str) -> int:
     """Writes what changed of the plan; returns the number of rows written.
 
-    Kept cells keep the time and the code of their first planning; a row is written again only
-    where the sweep now says something else about it.
+    Finished cells keep the code that they ran with, and every kept cell the time of its first
+    planning; a row is written again only where something about it changed.
     """
     known = ledger.trials()
+    unfinished = {cell.trial_id for cell in work_left(plan, ledger.latest())}
     rows = [replace(row, wanted=False) for row in plan.removed]
     for planned in plan.cells:
         row = _row(plan.sweep, planned.cell, code=code, goal=goal)
         before = known.get(planned.cell.trial_id)
         if before is not None:
-            row = replace(
-                row,
-                created_at=before.created_at,
-                commit=before.commit,
-                dirty=before.dirty,
-                versions=before.versions,
-                config=before.config,
-            )
+            row = replace(row, created_at=before.created_at, config=before.config)
+            if planned.cell.trial_id not in unfinished:
+                row = replace(
+                    row, commit=before.commit, dirty=before.dirty, versions=before.versions
+                )
         if before != row:
             rows.append(row)
     ledger.add(rows)

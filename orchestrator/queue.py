@@ -10,12 +10,18 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from orchestrator.attempt import Attempt, Outcome
 from orchestrator.failures import retries
 from orchestrator.spec import Retry
 
 __all__ = ["Gates", "Tally", "TrialQueue"]
+
+
+FOREIGN_RETRIES: Final = 3
+"""Goes at a trial whose attempt another process claimed first: a worker of a driver that is gone,
+since this one holds the lease. The next attempt has the next number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +45,8 @@ class Tally:
         completed: trials that completed.
         failed: trials whose retries are spent.
         retried: attempts that failed and are tried again.
-        foreign: attempts that another process holds.
+        foreign: trials given up because other processes took every attempt at them.
+        left: attempts that saved themselves and left because the run stops.
         running: attempts under way.
         waiting: trials not yet started, retries among them.
     """
@@ -48,6 +55,7 @@ class Tally:
     failed: int = 0
     retried: int = 0
     foreign: int = 0
+    left: int = 0
     running: int = 0
     waiting: int = 0
 
@@ -72,6 +80,7 @@ class TrialQueue:
         clock: Callable[[], float] = time.monotonic,
         may_start: Callable[[], bool] = lambda: True,
         on_outcome: Callable[[Outcome, str], None] = lambda outcome, verdict: None,
+        on_stop: Callable[[], None] = lambda: None,
     ) -> None:
         """Takes the work.
 
@@ -82,7 +91,10 @@ class TrialQueue:
             gates: when to stop.
             clock: seconds that never jump back.
             may_start: asked before each start; the first no stops the queue.
-            on_outcome: hears each outcome with the verdict `completed`, `retry` or `failed`.
+            on_outcome: hears each outcome with its verdict: `completed`, `retry`, `failed`,
+                `left` (it saved itself because the run stops) or `foreign` (other processes took
+                every attempt).
+            on_stop: called once, when nothing more starts and what runs should leave.
         """
         self._make = make
         self._retry = retry
@@ -90,6 +102,7 @@ class TrialQueue:
         self._clock = clock
         self._may_start = may_start
         self._on_outcome = on_outcome
+        self._on_stop = on_stop
         self._heap = [_Waiting(0.0, rank, id_) for rank, id_ in enumerate(trial_ids)]
         self._rank = len(self._heap)
         self._spent: Counter[tuple[str, str]] = Counter()
@@ -110,8 +123,10 @@ class TrialQueue:
         return self._stopping
 
     def stop(self) -> None:
-        """Lets nothing more start."""
-        self._stopping = True
+        """Lets nothing more start, and what runs leave."""
+        if not self._stopping:
+            self._stopping = True
+            self._on_stop()
 
     def take(self) -> Attempt | None:
         """Returns the next attempt that is due."""
@@ -120,10 +135,10 @@ class TrialQueue:
         if not self._may_start():
             self.stop()
             return None
-        attempt = self._make(heapq.heappop(self._heap).trial_id)
+        trial_id = heapq.heappop(self._heap).trial_id
         self.tally.running += 1
         self._count_waiting()
-        return attempt
+        return self._make(trial_id)
 
     def done(self, outcome: Outcome) -> None:
         """Hears how an attempt ended, plans a retry if one is left, and looks at the gates."""
@@ -137,14 +152,19 @@ class TrialQueue:
             self.tally.completed += 1
             self._in_a_row = 0
             return "completed"
-        if outcome.status == "foreign":
-            self.tally.foreign += 1
-            return "foreign"
-        failure_class = outcome.failure_class or "user_error"
+        foreign = outcome.status == "foreign"
+        failure_class = "foreign" if foreign else outcome.failure_class or "user_error"
         spent = self._spent[outcome.trial_id, failure_class]
-        if not self._stopping and spent < retries(failure_class, self._retry):
+        budget = FOREIGN_RETRIES if foreign else retries(failure_class, self._retry)
+        if not self._stopping and spent < budget:
             self._again(outcome.trial_id, failure_class, spent)
             return "retry"
+        if foreign:
+            self.tally.foreign += 1
+            return "foreign"
+        if self._stopping and failure_class == "preempted":
+            self.tally.left += 1
+            return "left"
         self.tally.failed += 1
         self._in_a_row += 1
         self._look_at_gates(failure_class)
@@ -173,7 +193,8 @@ class TrialQueue:
                 f" row, got {self._in_a_row} (the last: {failure_class})."
                 " Mend the cause, then resume."
             )
-        self._stopping = self.stop_reason is not None
+        if self.stop_reason is not None:
+            self.stop()
 
     def _count_waiting(self) -> None:
         self.tally.waiting = len(self._heap)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.code import Record, newest_record
 from orchestrator.errors import InputError
-from orchestrator.paths import LEASE, run_directories, run_directory, storage_root
+from orchestrator.paths import run_directories, run_directory, storage_root
 from results.store import Store
 
 if TYPE_CHECKING:
@@ -104,18 +104,10 @@ def status(name: str, *, storage: str | None = None) -> SweepStatus:
 
 
 def _driver(root: Path) -> str | None:
-    import json
+    from orchestrator.lease import holder_of
 
-    from orchestrator.lease import Holder
-
-    store = Store(root)
-    if not store.exists(LEASE):
-        return None
-    try:
-        holder = Holder(**json.loads(store.read(LEASE)))
-    except (ValueError, TypeError):
-        return None
-    return None if holder.vanished() else f"{holder.host} pid {holder.pid}"
+    holder = holder_of(Store(root))
+    return None if holder is None or holder.vanished() else f"{holder.host} pid {holder.pid}"
 
 
 def ls(*, storage: str | None = None) -> list[SweepStatus]:

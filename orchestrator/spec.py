@@ -71,6 +71,17 @@ def _unbuilt(way_out: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def _only(default: str, way_out: str) -> BeforeValidator:
+    """Refuses any value but the default, since that part is not built."""
+
+    def check(value: object) -> object:
+        if value == default:
+            return value
+        raise ValueError(f"only {default} is built yet, got {value!r}. {way_out}")
+
+    return BeforeValidator(check)
+
+
 class Resources(_Part):
     """What one trial asks of the machine it runs on."""
 
@@ -189,7 +200,9 @@ class Sweep(_Part):
     version: Annotated[int, BeforeValidator(_this_version)] = Field(description="of this grammar")
     name: Name
     kinds: list[str] = Field(default_factory=list, description="folders with your own kinds")
-    files: list[str] = Field(default_factory=list, description="what your own script needs")
+    files: Annotated[list[str], _unbuilt("Leave it out.")] = Field(
+        default_factory=list, description="what your own script needs"
+    )
     workload: dict[str, Any] = Field(description="the base that the grids change")
     method: str = Field(default="grid", description="how cells are chosen")
     search: dict[str, Any] = Field(default_factory=dict, description="the method's settings")
@@ -203,7 +216,7 @@ class Sweep(_Part):
     early_stopping: Annotated[None, _unbuilt("Leave it out.")] = None
     retry: Retry = Field(default_factory=Retry)
     trial_timeout: Seconds | None = None
-    grace: Seconds = 30.0
+    grace: Annotated[Seconds, _only("30s", "Leave it out.")] = 30.0
     max_failed_trials: Limit = Field(default_factory=lambda: Limit(percent=10.0))
     max_consecutive_failures: int = Field(default=10, ge=1)
     checkpoint: Checkpoint = Field(default_factory=Checkpoint)

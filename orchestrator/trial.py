@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.attempt import Attempt, Outcome
 from orchestrator.checkpoints import Checkpoints
-from orchestrator.failures import Diverged, Stopped, TimedOut, classify, describe, nonfinite
+from orchestrator.failures import (
+    Diverged,
+    Stopped,
+    TimedOut,
+    classify,
+    describe,
+    is_checkpoint_error,
+    nonfinite,
+)
 from orchestrator.provenance import host
 from orchestrator.quantities import Every
 from orchestrator.spec import Resources
@@ -63,6 +71,7 @@ def run_trial(
     try:
         run.train()
     except (Exception, SystemExit, KeyboardInterrupt) as error:
+        run.discard_checkpoint(error)
         failure_class, detail = classify(error), describe(error)
         recorded = run.end("failed", failure_class=failure_class, detail=detail)
         if isinstance(error, KeyboardInterrupt):
@@ -151,6 +160,12 @@ class _Run:
         except ResultsError:
             return False
         return True
+
+    def discard_checkpoint(self, error: BaseException) -> None:
+        """Deletes the checkpoint that a part of the program refused: it would do so for ever."""
+        name = self._attempt.resume_from
+        if name is not None and is_checkpoint_error(error):
+            self._checkpoints.discard(name)
 
     def _state(self) -> tuple[State, bytes | None, list[str]]:
         """Opens the checkpoint; one that cannot be read means a start from nothing.

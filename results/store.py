@@ -167,7 +167,7 @@ class Store:
             How many were removed.
         """
         removed = 0
-        for hidden in list(self.root.rglob(".*.tmp")):
+        for hidden in [*self.root.rglob(".*.tmp"), *self.root.rglob(".*.half")]:
             with contextlib.suppress(FileNotFoundError):
                 if hidden.stat().st_mtime >= before:
                     continue

@@ -87,13 +87,14 @@ def cliff(
     as_json: AsJson = False,
 ) -> None:
     """Say at which measured sparsity the score breaks, or that it does not."""
-    from orchestrator.actions import find_sweep
+    from orchestrator.actions import find_sweep, sweep_delta
     from results.cliff import cliff as find_cliff
     from results.query import open_stores
 
     root = find_sweep(name, storage=storage)
+    delta = sweep_delta(name, storage=storage)
     with open_stores([root]) as reader:
-        fits = find_cliff(reader)
+        fits = find_cliff(reader, delta=delta)
         drawn = []
         if pictures and fits:
             from results.report import scatter

@@ -20,6 +20,12 @@ from orchestrator.trial import Attempt, Outcome
 __all__ = ["RunProgress", "progress"]
 
 _LINE_EVERY_S = 10.0
+_WORDS = {
+    "retry": "will be tried again",
+    "failed": "failed",
+    "left": "saved itself and left",
+    "foreign": "skipped",
+}
 
 
 class RunProgress:
@@ -61,8 +67,8 @@ class RunProgress:
     def ended(self, tally: Tally, outcome: Outcome, verdict: str) -> None:
         """Counts an end, and says at once what failed."""
         if verdict != "completed":
-            reason = (outcome.detail or "another process holds it").partition("\n")[0]
-            what = {"retry": "will be tried again", "failed": "failed"}.get(verdict, "skipped")
+            reason = (outcome.detail or "another process took it").partition("\n")[0]
+            what = _WORDS[verdict]
             cause = outcome.failure_class or verdict
             self._print(f"{outcome.trial_id} attempt {outcome.number} {what}: {cause}: {reason}")
         self._show(tally)

@@ -28,7 +28,7 @@ from orchestrator.cli.options import (
     SweepFile,
 )
 from orchestrator.cli.output import duration, emit_json, note, say
-from orchestrator.errors import GateError, Interrupted
+from orchestrator.errors import Interrupted, StoppedError
 
 if TYPE_CHECKING:
     from orchestrator.cli.progress import RunProgress
@@ -116,14 +116,12 @@ def _shown(go: Callable[[RunProgress], Summary], *, quiet: bool, as_json: bool) 
     """Runs with progress, prints the summary, and says what to do next."""
     from orchestrator.cli.progress import progress
 
-    name = ""
     try:
         with progress(quiet=quiet) as listener:
             summary = go(listener)
-    except (GateError, Interrupted) as stopped:
-        name = str(stopped).partition(":")[0]
-        hint = f"resume {name}" if isinstance(stopped, Interrupted) else "status"
-        note(f"Next: cliffsweep {hint}")
+    except StoppedError as stopped:
+        verb = "resume" if isinstance(stopped, Interrupted) else "status"
+        note(f"Next: cliffsweep {verb} {stopped.sweep}")
         raise
     if as_json:
         emit_json(asdict(summary) | {"exit_code": summary.exit_code})

@@ -6,7 +6,6 @@ Knows nothing of how any of them works.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from orchestrator.errors import InputError
 from orchestrator.runners import Runner
@@ -19,7 +18,7 @@ RUNNERS = ("ray_tune", "inline")
 
 
 def runner_maker(
-    name: str, *, root: Path, sweep: Sweep, address: str | None
+    name: str, *, sweep: Sweep, address: str | None
 ) -> Callable[[Sequence[Resources]], Runner]:
     """Returns what makes the runner once the demands are known.
 
@@ -38,7 +37,6 @@ def runner_maker(
 
         limit = sweep.max_concurrent_trials
         return RayTune(
-            root=str(root),
             address=address,
             max_concurrent=limit if isinstance(limit, int) else None,
             resources=tuple(demands),

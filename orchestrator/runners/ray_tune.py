@@ -37,8 +37,6 @@ _ENVIRONMENT: Final = {
 WAVE_TRIALS: Final = 1000
 """Fewest trials of one `fit`: Tune keeps about 50 KB of each in the driver until it ends."""
 WAVE_PER_SLOT: Final = 20
-LEAVE = "control/leave"
-"""Running trials save themselves and leave when this file appears."""
 
 
 class Runner:
@@ -47,7 +45,6 @@ class Runner:
     def __init__(
         self,
         *,
-        root: str,
         address: str | None = None,
         max_concurrent: int | None = None,
         resources: tuple[Resources, ...] = (),
@@ -56,13 +53,11 @@ class Runner:
         """Names the place; nothing is started yet.
 
         Args:
-            root: the run directory, for the signal to leave.
             address: of a running cluster; None starts one on this machine.
             max_concurrent: most attempts at a time; None: as many as fit.
             resources: every demand that will occur, to find out early what fits nowhere.
             cpus: cores that a cluster started here offers.
         """
-        self._root = root
         self._address = address
         self._max_concurrent = max_concurrent
         self._resources = resources
@@ -81,7 +76,7 @@ class Runner:
             os.environ.update(_ENVIRONMENT | {"TUNE_MAX_PENDING_TRIALS_PG": str(slots)})
             size = max(WAVE_TRIALS, WAVE_PER_SLOT * slots)
             while not (source.finished or source.stopping):
-                _Wave(source, self._root, size, self._max_concurrent).fit()
+                _Wave(source, size, self._max_concurrent).fit()
 
     def _refuse_what_fits_nowhere(self, nodes: list[Node]) -> None:
         for asked in self._resources:
@@ -96,13 +91,11 @@ class Runner:
 class _Wave:
     """One `fit`: as many attempts as keep the driver's memory flat."""
 
-    def __init__(self, source: Source, root: str, size: int, max_concurrent: int | None) -> None:
+    def __init__(self, source: Source, size: int, max_concurrent: int | None) -> None:
         self._source = source
-        self._store = Store(root)
         self._left = size
         self._max_concurrent = max_concurrent
         self._running: dict[str, Attempt] = {}
-        self._told = False
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Tune copies its parts into its folder, which nobody reads and which goes."""
@@ -165,12 +158,6 @@ class _Wave:
         outcome = (result or {}).get("outcome")
         self._source.done(outcome if isinstance(outcome, Outcome) else _death(attempt, error))
 
-    def look_at_stop(self) -> None:
-        """Tells the workers to leave once the source is stopping."""
-        if self._source.stopping and not self._told:
-            self._told = True
-            self._store.put(LEAVE, b"")
-
 
 def _death(attempt: Attempt, error: Exception | None) -> Outcome:
     """Infers from Ray's cause why a worker is gone."""
@@ -204,17 +191,17 @@ def _placement(config: Mapping[str, Any]) -> Any:  # noqa: ANN401
     return tune.PlacementGroupFactory([{name: n for name, n in bundle.items() if n > 0}])
 
 
-def _asked_to_leave(root: str) -> Callable[[], bool]:
-    """Looks for the signal at most twice a second."""
-    store = Store(root)
+def _asked_to_leave(attempt: Attempt) -> Callable[[], bool]:
+    """Looks for the driver's signal at most twice a second."""
+    store = Store(attempt.root)
     next_look = time.monotonic()
 
     def look() -> bool:
         nonlocal next_look
-        if time.monotonic() < next_look:
+        if attempt.leave is None or time.monotonic() < next_look:
             return False
         next_look = time.monotonic() + 0.5
-        return store.exists(LEAVE)
+        return store.exists(attempt.leave)
 
     return look
 
@@ -227,7 +214,7 @@ def _trainable() -> type:
 
         def step(self) -> dict[str, Any]:
             attempt: Attempt = self.config["attempt"]
-            outcome = run_trial(attempt, asked_to_leave=_asked_to_leave(attempt.root))
+            outcome = run_trial(attempt, asked_to_leave=_asked_to_leave(attempt))
             return {"done": True, "outcome": outcome}
 
         def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -265,9 +252,6 @@ def _listener(wave: _Wave) -> Any:  # noqa: ANN401
 
     class Listener(tune.Callback):
         """Passes on how trials end."""
-
-        def on_step_end(self, iteration: int, trials: list[Any], **info: object) -> None:
-            wave.look_at_stop()
 
         def on_trial_complete(
             self,

@@ -1,7 +1,9 @@
--- The cells that a cliff can rest on, one row a completed trial, and why some are left out.
+-- The cells that a cliff can rest on, one row a completed or diverged trial, and why some are left
+-- out.
 --
 -- A cell is left out, of every group alike, when
 --   no score    its score or its final sparsity is missing or not finite,
+--   diverged    its training ended with a loss that is not finite, so it has no score,
 --   collapsed   its score is below 0.5 and its train loss never fell below 0.9 of chance, chance
 --               being the largest validation loss of its baseline (the one before any training),
 --   fell alone  it lies more than `gap` below the median of the five cells of its mechanism that
@@ -20,14 +22,15 @@ completed AS (
         trials.sweep, trials.trial_id, baseline_id,
         coalesce(config::JSON->>'$.model.kind', '') AS architecture,
         regexp_extract(grid, '[^.]*$') AS mechanism,
-        sparsity.last AS x, score AS y, score_rule, metric,
+        sparsity.last AS x, score AS y, score_rule, metric, status = 'failed' AS diverged,
         coalesce(score_rule IN ('accuracy_ratio', 'exp_loss'), false) AS relative,
-        coalesce(isfinite(x) AND isfinite(y), false) AS measured
+        NOT diverged AND coalesce(isfinite(x) AND isfinite(y), false) AS measured
     FROM trials
     LEFT JOIN finals AS sparsity ON sparsity.sweep = trials.sweep
         AND sparsity.trial_id = trials.trial_id
         AND sparsity.layer IS NULL AND sparsity.name = 'sparsity'
-    WHERE status = 'completed' AND wanted
+    WHERE wanted
+        AND (status = 'completed' OR (status = 'failed' AND failure_class = 'diverged'))
 ),
 judged AS (
     SELECT
@@ -92,6 +95,7 @@ alone AS (
 SELECT
     sweep, trial_id, architecture, mechanism, x, y, score_rule, metric,
     CASE
+        WHEN diverged THEN 'diverged'
         WHEN NOT measured THEN 'no score'
         WHEN collapsed THEN 'collapsed'
         WHEN alone.trial_id IS NOT NULL THEN 'fell alone'

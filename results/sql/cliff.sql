@@ -18,7 +18,7 @@ points AS (
     SELECT place, false AS everything, sweep, trial_id, x, y FROM grouped WHERE left_out IS NULL
     UNION ALL
     SELECT place, true, sweep, trial_id, x, y FROM grouped JOIN spoiled USING (place)
-    WHERE left_out IS DISTINCT FROM 'no score'
+    WHERE coalesce(left_out NOT IN ('no score', 'diverged'), true)
 ),
 centre AS (
     SELECT

@@ -25,7 +25,8 @@ scored AS (
         WHEN baseline_id IS NULL THEN if(goal = 'minimize', -own_value, own_value)
         WHEN score_rule = 'accuracy_ratio' THEN own_value / baseline_value
         WHEN score_rule = 'exp_loss' THEN exp(baseline_value - own_value)
-        WHEN score_rule = 'difference' THEN own_value - baseline_value
+        WHEN score_rule = 'difference'
+            THEN if(goal = 'minimize', baseline_value - own_value, own_value - baseline_value)
     END AS score
     FROM measured
 ),

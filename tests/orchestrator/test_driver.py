@@ -223,6 +223,7 @@ def test_only_the_trials_that_are_named_run(workplace):
     chosen = cells(text)[1]
     summary = workplace.run(text, options=Options(only=(chosen.trial_id,)))
     assert (summary.trained, summary.counts) == (1, {"completed": 1, "planned": 2})
+    assert summary.exit_code == 0
     assert list(workplace.attempts) == [chosen.trial_id]
 
 
@@ -435,9 +436,6 @@ def test_no_thread_outlives_a_run(workplace):
     assert [t.name for t in threading.enumerate() if t.name.startswith(("lease", "flush"))] == []
 
 
-@pytest.mark.parametrize(
-    ("counts", "code"),
-    [({"completed": 2}, 0), ({"completed": 1, "stopped": 1}, 0), ({"completed": 1}, 1), ({}, 1)],
-)
-def test_the_exit_code_says_whether_all_is_done(counts, code):
-    assert Summary(sweep="t", total=2, counts=counts).exit_code == code
+@pytest.mark.parametrize(("asked", "done", "code"), [(2, 2, 0), (1, 1, 0), (2, 1, 1), (2, 0, 1)])
+def test_the_exit_code_says_whether_all_that_was_asked_for_is_done(asked, done, code):
+    assert Summary(sweep="t", total=3, counts={}, asked=asked, done=done).exit_code == code

@@ -159,6 +159,10 @@ def test_budgets_belong_to_a_trial(clock):
 
 def test_an_attempt_that_another_process_holds_counts_for_nothing(clock):
     work = Harness(clock, "a", gates={"max_failed": 0, "max_consecutive": 1})
+    for _ in range(3):
+        work.step("foreign")
+        assert work.heard[-1] == ("a", "retry")
+        clock.forward(1e6)
     work.step("foreign")
     assert work.queue.finished
     assert work.queue.stop_reason is None
@@ -204,7 +208,8 @@ def test_a_stopped_queue_starts_nothing_and_retries_nothing(clock):
     work.queue.stop()
     assert work.queue.take() is None
     work.end(attempt, "failed", "preempted")
-    assert work.heard == [("a", "failed")]
+    assert work.heard == [("a", "left")]
+    assert (work.queue.tally.left, work.queue.tally.failed) == (1, 0)
     assert work.queue.stop_reason is None
     assert not work.queue.finished
 

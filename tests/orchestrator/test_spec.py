@@ -41,7 +41,7 @@ def test_a_sweep_is_frozen():
         ("max_concurrent_trials: 3", 3),
         ("max_failed_trials: 5", Limit(count=5)),
         ("trial_timeout: 2h", 7200.0),
-        ("grace: 0", 0.0),
+        ("grace: 30s", 30.0),
         ("pack: off", "off"),
         ("early_stopping: null", None),
         ("budget: {}", {}),

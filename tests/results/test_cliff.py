@@ -8,7 +8,7 @@ import pytest
 
 from results.cliff import Curve, cells, cliff, to_json
 from results.query import open_stores
-from tests.results.sweeps import finish, plan
+from tests.results.sweeps import begin, end, finish, plan
 
 
 def _trials(rows):
@@ -64,7 +64,7 @@ def _together(reader, simulations, *, draws=100):
         "CREATE OR REPLACE TABLE trials AS SELECT 's' AS sweep, id AS trial_id, "
         "NULL AS baseline_id, {'model': {'kind': 'a'}} AS config, 'a.' || grid AS grid, "
         "y AS score, 'accuracy_ratio' AS score_rule, 'acc' AS metric, 'completed' AS status, "
-        "true AS wanted FROM simulated; DELETE FROM kept.finals; INSERT INTO kept.finals BY NAME "
+        "NULL::VARCHAR AS failure_class, true AS wanted FROM simulated; DELETE FROM kept.finals; INSERT INTO kept.finals BY NAME "
         "SELECT 's' AS sweep, id AS trial_id, 'sparsity' AS name, x AS last FROM simulated"
     )
     fits = {fit.group: fit for fit in cliff(reader, draws=draws)}
@@ -137,8 +137,12 @@ def test_blown_up_cells_are_named_and_move_nothing(store):
         ("dense", "resnet.topk", math.nan, 0.9),
     ]
     _sweep(store, [*clean, *spoiled])
+    plan(store, _trials([("gone", "resnet.topk")]))
+    begin(store, "gone")
+    end(store, "gone", "failed", failure_class="diverged")
     fit = _fits(store)["resnet"]
     assert set(fit.left_out) == {
+        ("gone", "diverged"),
         ("blown1", "fell alone"),
         ("blown2", "fell alone"),
         ("nan", "no score"),

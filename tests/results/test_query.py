@@ -69,6 +69,7 @@ def test_a_finished_trial(store):
         ("accuracy_ratio", "maximize", 0.45, 0.9, 0.5),
         ("exp_loss", "minimize", 2.0, 1.0, math.exp(-1.0)),
         ("difference", "maximize", 3.0, 5.0, -2.0),
+        ("difference", "minimize", 3.0, 5.0, 2.0),
         ("accuracy_ratio", "maximize", math.nan, 0.9, math.nan),
     ],
 )

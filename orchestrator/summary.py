@@ -1,0 +1,64 @@
+"""What one run of the driver tells: while it goes on, and at its end.
+
+Knows nothing of how it is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from orchestrator.attempt import Attempt, Outcome
+from orchestrator.planning import Plan
+from orchestrator.queue import Tally
+
+__all__ = ["Listener", "Summary"]
+
+
+class Listener(Protocol):
+    """Hears what happens while a sweep runs."""
+
+    def planned(self, plan: Plan, left: int) -> None:
+        """The plan stands; so many cells are left to run."""
+        ...
+
+    def started(self, tally: Tally, attempt: Attempt) -> None:
+        """An attempt is about to start."""
+        ...
+
+    def ended(self, tally: Tally, outcome: Outcome, verdict: str) -> None:
+        """An attempt ended, with the verdict of `TrialQueue`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What one run of the driver did.
+
+    Attributes:
+        sweep: name of the sweep.
+        total: wanted cells.
+        counts: wanted cells per status, afterwards.
+        trained: trials that this run completed.
+        retried: attempts that failed and were tried again.
+        wall_s: how long it took, seconds.
+        removed: cells that are no longer wanted.
+        asked: cells that this run was asked for, all or those of `--only`.
+        done: those of them that are completed or stopped by then.
+    """
+
+    sweep: str
+    total: int
+    counts: Mapping[str, int]
+    trained: int = 0
+    retried: int = 0
+    wall_s: float = 0.0
+    removed: int = 0
+    asked: int
+    done: int
+
+    @property
+    def exit_code(self) -> int:
+        """0 when every cell that was asked for is done, else 1."""
+        return 0 if self.done == self.asked else 1
