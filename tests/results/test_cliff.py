@@ -64,7 +64,8 @@ def _together(reader, simulations, *, draws=100):
         "CREATE OR REPLACE TABLE trials AS SELECT 's' AS sweep, id AS trial_id, "
         "NULL AS baseline_id, {'model': {'kind': 'a'}} AS config, 'a.' || grid AS grid, "
         "y AS score, 'accuracy_ratio' AS score_rule, 'acc' AS metric, 'completed' AS status, "
-        "NULL::VARCHAR AS failure_class, true AS wanted FROM simulated; DELETE FROM kept.finals; INSERT INTO kept.finals BY NAME "
+        "NULL::VARCHAR AS failure_class, true AS wanted FROM simulated; "
+        "DELETE FROM kept.finals; INSERT INTO kept.finals BY NAME "
         "SELECT 's' AS sweep, id AS trial_id, 'sparsity' AS name, x AS last FROM simulated"
     )
     fits = {fit.group: fit for fit in cliff(reader, draws=draws)}
