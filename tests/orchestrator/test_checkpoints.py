@@ -105,6 +105,14 @@ def test_pruning_where_there_is_nothing(checkpoints, store):
     assert store.list() == []
 
 
+def test_one_that_cannot_be_used_goes_and_its_going_twice_is_harmless(checkpoints, store):
+    for step in (1, 2):
+        save(checkpoints, 0, step)
+    checkpoints.discard("checkpoints/t/a0-2")
+    checkpoints.discard("checkpoints/t/a0-2")
+    assert everything(store) == ["a0-1"]
+
+
 def _half_written(store, attempt):
     folder = store.root / "checkpoints" / "t" / f".a{attempt}-7.12-0123abcd.half"
     folder.mkdir(parents=True)

@@ -225,6 +225,17 @@ def test_what_may_not_start_stops_the_queue(clock):
     assert work.numbers == {"a": 0}
 
 
+def test_whoever_stops_the_queue_it_tells_so_once(clock):
+    stops = []
+    work = Harness(clock, "ab", gates={"max_failed": 0}, on_stop=lambda: stops.append(1))
+    attempts = [work.queue.take(), work.queue.take()]
+    assert stops == []
+    for attempt in attempts:
+        work.end(attempt, "failed", "diverged")
+    work.queue.stop()
+    assert stops == [1]
+
+
 def test_a_failure_without_a_class_is_the_users(clock):
     work = Harness(clock, "a", retry={"max": 0})
     work.step("failed")

@@ -291,6 +291,16 @@ def test_a_damaged_checkpoint_means_a_start_from_nothing(run, store, undisturbed
     assert files(store, "finals")[-1] == "finals/t/a1.rnew.parquet"
 
 
+def test_a_checkpoint_that_the_program_refuses_goes_and_the_next_start_is_from_nothing(run, store):
+    run({"kind": "sleeping", "seconds": 0.0}, asked_to_leave=after(3))
+    config = trivial(steps=2)
+    refused = run(config, resume_from="checkpoints/t/a0-2")
+    assert (refused.failure_class, refused.recorded) == ("storage", True)
+    assert files(store, "checkpoints") == []
+    assert run(config).status == "completed"
+    assert sorted(totals(store)) == [0, 1, 2]
+
+
 def test_another_number_of_threads_is_that_of_the_checkpoint(run, store):
     run(trivial(), asked_to_leave=after(4), resources=Resources(cpu=2))
     run(trivial(), resources=Resources(cpu=1))
