@@ -6,11 +6,11 @@ Knows names and values only: what a name means is decided by the workload that g
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from decimal import Decimal
-from math import exp, log
 from typing import Any
 
 __all__ = ["Assignment", "Axis", "assign", "axis_values", "cells_of", "lookup", "matches"]
@@ -18,6 +18,8 @@ __all__ = ["Assignment", "Axis", "assign", "axis_values", "cells_of", "lookup", 
 _RANGE_KEYS = frozenset({"min", "max", "step", "count", "scale"})
 MAX_COUNT = 1_000_000
 """Most values of one range."""
+MAX_POINTS = 200_000
+"""Most points of one grid's product; each takes about half a millisecond to check."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +112,11 @@ def _stepped(low: Decimal, high: Decimal, step: Decimal) -> list[float | int]:
 def _spaced_log(low: float, high: float, count: int) -> list[float | int]:
     if low <= 0:
         raise ValueError(f"a log range begins above 0, got {low}. Change min.")
-    width = log(high) - log(low)
-    inner = [float(f"{exp(log(low) + width * i / (count - 1)):.12g}") for i in range(1, count - 1)]
+    width = math.log(high) - math.log(low)
+    inner = [
+        float(f"{math.exp(math.log(low) + width * i / (count - 1)):.12g}")
+        for i in range(1, count - 1)
+    ]
     return [low, *inner, high][:count]
 
 
@@ -155,7 +160,11 @@ def cells_of(
     """
     start = [Assignment(name, value) for name, value in (fixed or {}).items()]
     seen: set[tuple[tuple[str, int | None], ...]] = set()
-    for chosen in itertools.product(*_tracks(axes, zipped)):
+    tracks = _tracks(axes, zipped)
+    points = math.prod(len(track) for track in tracks)
+    if points > MAX_POINTS:
+        raise ValueError(f"a grid has at most {MAX_POINTS} points, got {points}. Narrow its axes.")
+    for chosen in itertools.product(*tracks):
         picked = [choice for track in chosen for choice in track]
         values, used = _build(base, [*start, *picked], when or {})
         key = tuple((a.name, a.index) for a in used)

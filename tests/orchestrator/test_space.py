@@ -232,3 +232,9 @@ def test_looking_up_what_is_not_there():
 def test_a_partial_cell_fits(partial, fits):
     values = {"a": {"kind": "topk", "share": 0.5}, "b": {"kind": "relu"}, "c": [1, 2]}
     assert matches(values, partial) is fits
+
+
+def test_a_product_too_large_to_check_is_refused_at_once():
+    axes = [Axis(name, range(1000)) for name in "abc"]
+    with pytest.raises(ValueError, match="at most 200000 points, got 1000000000"):
+        next(cells_of(axes, base={}))
