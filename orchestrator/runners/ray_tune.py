@@ -7,11 +7,14 @@ own retries, checkpoints of its state) costs a second a trial and cannot resume.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import signal
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from orchestrator.cluster import Node, connect, missing
@@ -191,19 +194,32 @@ def _placement(config: Mapping[str, Any]) -> Any:  # noqa: ANN401
     return tune.PlacementGroupFactory([{name: n for name, n in bundle.items() if n > 0}])
 
 
-def _asked_to_leave(attempt: Attempt) -> Callable[[], bool]:
-    """Looks for the driver's signal at most twice a second."""
+@contextlib.contextmanager
+def _asked_to_leave(attempt: Attempt) -> Iterator[Callable[[], bool]]:
+    """Gives a look at whether the trial should leave: its driver's file, or a SIGTERM.
+
+    Ray's own handler would raise SystemExit in the middle of a step; a machine that is taken away,
+    or a driver that died, should cost no more than the steps since the last one.
+    """
     store = Store(attempt.root)
     next_look = time.monotonic()
+    terminated = threading.Event()
 
     def look() -> bool:
         nonlocal next_look
-        if attempt.leave is None or time.monotonic() < next_look:
-            return False
-        next_look = time.monotonic() + 0.5
+        if terminated.is_set() or attempt.leave is None or time.monotonic() < next_look:
+            return terminated.is_set()
+        next_look = time.monotonic() + 0.5  # A look is a request where the store is far away.
         return store.exists(attempt.leave)
 
-    return look
+    if threading.current_thread() is not threading.main_thread():
+        yield look
+        return
+    before = signal.signal(signal.SIGTERM, lambda number, frame: terminated.set())
+    try:
+        yield look
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _trainable() -> type:
@@ -214,7 +230,8 @@ def _trainable() -> type:
 
         def step(self) -> dict[str, Any]:
             attempt: Attempt = self.config["attempt"]
-            outcome = run_trial(attempt, asked_to_leave=_asked_to_leave(attempt))
+            with _asked_to_leave(attempt) as look:
+                outcome = run_trial(attempt, asked_to_leave=look)
             return {"done": True, "outcome": outcome}
 
         def reset_config(self, new_config: dict[str, Any]) -> bool:
