@@ -107,8 +107,9 @@ def cliff(
         say(f"{name}: no cell has a score yet, so there is nothing to fit")
         return
     _print_fits(fits)
+    here = Path.cwd()
     for path in drawn:
-        note(f"drew {path}")
+        note(f"drew {path.relative_to(here) if path.is_relative_to(here) else path}")
 
 
 def _print_fits(fits: list[Fit]) -> None:
