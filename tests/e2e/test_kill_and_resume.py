@@ -88,6 +88,24 @@ def test_a_killed_ray_driver_leaves_no_process_and_resumes(sweep_file: Path) -> 
     assert rows(disturbed) == rows(folder / "calm" / "two_cells")
 
 
+@pytest.mark.ray
+def test_a_worker_told_to_end_saves_itself_and_costs_nothing(sweep_file: Path) -> None:
+    folder = sweep_file.parent
+    actions.run(sweep_file, storage=str(folder / "calm"), runner="inline")
+
+    disturbed = folder / "disturbed" / "two_cells"
+    options = ["--storage", str(disturbed.parent), "--quiet"]
+    process = start("run", str(sweep_file), *options, folder=folder)
+    wait_for(lambda: any(disturbed.glob("checkpoints/*/a*")))
+    for row in _running(disturbed):
+        os.kill(int(row["pid"]), signal.SIGTERM)
+    assert process.wait(timeout=180) == 0
+
+    assert rows(disturbed) == rows(folder / "calm" / "two_cells")
+    ends = {e[1] for found in attempts(disturbed).values() for e in found}
+    assert ends == {"running", "completed", "failed"}
+
+
 def test_an_interrupt_saves_and_says_how_to_go_on(sweep_file: Path) -> None:
     folder = sweep_file.parent
     run_directory = folder / "runs" / "two_cells"
