@@ -21,6 +21,8 @@ _QUIET: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_DEDUP_LOGS": "0",
+    # Ray's 15 lets its own idle processes, and anything else, take the cores from the training.
+    "RAY_worker_niceness": "0",
 }
 LOOPBACK: Final = "127.0.0.1"
 

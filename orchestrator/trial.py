@@ -268,8 +268,8 @@ class _Pace:
 
     def due(self, state: State) -> bool:
         """Whether to save after this step; true once for each interval."""
-        if self._every is None or state.step == self._last_step:
-            return False
+        if self._every is None or state.step in (self._last_step, state.steps):
+            return False  # Nothing is left to resume behind the last step.
         if self._every.unit == "s":
             due = self._clock() - self._last_time >= self._every.amount
         else:

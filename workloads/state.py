@@ -52,6 +52,7 @@ class State:
         data_dir: Folder of the full data sets, or None.
         step: Optimizer updates done; 0 is before any.
         steps_per_epoch: Set by programs that have epochs.
+        steps: Length of the whole training, set by programs that know it.
         resumed: Whether this attempt goes on from a checkpoint.
         mismatches: One sentence for each way in which this machine differs from the one that
             saved; where it is empty, a CPU attempt goes on bit for bit.
@@ -75,6 +76,7 @@ class State:
         self.data_dir = data_dir
         self.step = 0
         self.steps_per_epoch: int | None = None
+        self.steps: int | None = None
         self.resumed = resume_from is not None
         self.mismatches: list[str] = []
         self._parts: dict[str, Part] = {}

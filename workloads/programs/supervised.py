@@ -183,7 +183,7 @@ class Supervised:
         order = _Order(
             data.train, batch_size=train.batch_size, seed=config.seed, device=state.device
         )
-        state.steps_per_epoch = pace.steps_per_epoch
+        state.steps_per_epoch, state.steps = pace.steps_per_epoch, pace.total
         state.attach(model=model, optimizer=optimizer, weights=weights, running=running)
         if not state.resumed:
             yield self._evaluated(0, pace, model, data, weights, state.device)
