@@ -61,6 +61,17 @@ def connect(address: str | None = None, *, cpus: int | None = None) -> Iterator[
     if ray.is_initialized():
         yield _nodes(ray.nodes())  # type: ignore[no-untyped-call]
         return
+    _join(address, cpus=cpus)
+    try:
+        yield _nodes(ray.nodes())  # type: ignore[no-untyped-call]
+    finally:
+        ray.shutdown()
+
+
+def _join(address: str | None, *, cpus: int | None) -> None:
+    """Starts Ray on this machine, or joins the one at an address."""
+    import ray
+
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     if address is None:
         options |= {
@@ -83,10 +94,6 @@ def connect(address: str | None = None, *, cpus: int | None = None) -> Iterator[
         ) from error
     finally:
         os.umask(mask)
-    try:
-        yield _nodes(ray.nodes())  # type: ignore[no-untyped-call]
-    finally:
-        ray.shutdown()
 
 
 def _nodes(found: list[Mapping[str, Any]]) -> list[Node]:
