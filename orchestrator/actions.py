@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.code import kinds_folders
 from orchestrator.errors import InputError
+from orchestrator.imports import heavy_imports
 from orchestrator.paths import run_directory, storage_root
 from orchestrator.reading import SweepStatus, find_sweep, find_trial, ls, record, show, sql, status
 from orchestrator.spec_load import LoadedSweep, load_bytes, load_sweep
@@ -41,8 +42,10 @@ __all__ = [
 
 def _cells(loaded: LoadedSweep, folders: Sequence[Path]) -> list[Cell]:
     """Expands a sweep with the user's kinds at hand."""
-    from orchestrator.expand import expand
-    from workloads.kinds import add_folder
+    with heavy_imports("torch"):
+        import workloads.streams  # noqa: F401  (torch, which every kind needs)
+        from orchestrator.expand import expand
+        from workloads.kinds import add_folder
 
     for folder in folders:
         try:

@@ -23,6 +23,8 @@ _QUIET: Final = {
     "RAY_DEDUP_LOGS": "0",
     # Ray's 15 lets its own idle processes, and anything else, take the cores from the training.
     "RAY_worker_niceness": "0",
+    # Ray's spare workers are of no use to Tune's actors, which bring an environment of their own.
+    "RAY_prestart_worker_first_driver": "0",
 }
 LOOPBACK: Final = "127.0.0.1"
 

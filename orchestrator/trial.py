@@ -22,6 +22,7 @@ from orchestrator.failures import (
     is_checkpoint_error,
     nonfinite,
 )
+from orchestrator.imports import heavy_imports
 from orchestrator.provenance import host
 from orchestrator.quantities import Every
 from orchestrator.spec import Resources
@@ -124,9 +125,11 @@ class _Run:
     def train(self) -> None:
         """Iterates the program: rows first, then the checkpoint of the same step."""
         # Late, because torch takes a second that no other part of the program should wait for.
-        from workloads.config import validate
-        from workloads.kinds import add_folder
-        from workloads.state import isolated
+        with heavy_imports("torch._dynamo"):
+            import workloads.warm  # noqa: F401
+            from workloads.config import validate
+            from workloads.kinds import add_folder
+            from workloads.state import isolated
 
         started = self._clock()
         attempt = self._attempt

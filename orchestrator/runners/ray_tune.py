@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from orchestrator.cluster import Node, connect, missing
 from orchestrator.errors import RunnerError
+from orchestrator.imports import heavy_imports
 from orchestrator.runners import Source
 from orchestrator.spec import Resources
 from orchestrator.trial import Attempt, Outcome, run_trial
@@ -72,7 +73,10 @@ class Runner:
         Raises:
             RunnerError: no cluster, a demand that fits no node, or Tune itself failed.
         """
+        importing = threading.Thread(target=_import_tune, daemon=True)
+        importing.start()  # It takes most of a second, which passes while Ray starts.
         with connect(self._address, cpus=self._cpus) as nodes:
+            importing.join()
             self._refuse_what_fits_nowhere(nodes)
             slots = max(1, int(sum(node.cpus for node in nodes)))
             # With one pending trial, Tune's default for searchers, workers would start in a row.
@@ -160,6 +164,11 @@ class _Wave:
             return
         outcome = (result or {}).get("outcome")
         self._source.done(outcome if isinstance(outcome, Outcome) else _death(attempt, error))
+
+
+def _import_tune() -> None:
+    with heavy_imports("ray.tune"):
+        import ray.tune  # noqa: F401
 
 
 def _death(attempt: Attempt, error: Exception | None) -> Outcome:
