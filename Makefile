@@ -25,8 +25,10 @@ test: lint  ## lint, types and all tests but the long ones
 test-long: lint  ## all tests, full counts
 	$(BIN)/pytest
 
-bench: setup  ## what a sweep costs beside its peers
+bench: setup  ## what a sweep and its store cost beside their peers
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	$(BIN)/python tests/benchmarks/overhead.py
+	$(BIN)/python tests/benchmarks/store.py
 
 clean:  ## remove .venv and caches; runs/ stays
 	rm -rf .venv .mypy_cache .ruff_cache .hypothesis build dist *.egg-info

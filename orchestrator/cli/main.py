@@ -12,7 +12,17 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
-from orchestrator.cli import asking, looking, planning, running, setting
+from orchestrator.cli import (
+    asking,
+    comparing,
+    fitting,
+    keeping,
+    looking,
+    planning,
+    reporting,
+    running,
+    setting,
+)
 from orchestrator.cli.output import note
 
 __all__ = ["app", "main"]
@@ -28,7 +38,17 @@ app = typer.Typer(
     epilog="Exit codes: 0 done, 1 finished with failed trials, 2 wrong input, 3 a gate stopped it, "
     "4 another driver holds the sweep, 130 interrupted.",
 )
-for verbs in (planning, running, looking, asking, setting):
+for verbs in (
+    planning,
+    running,
+    looking,
+    asking,
+    fitting,
+    reporting,
+    comparing,
+    keeping,
+    setting,
+):
     verbs.register(app)
 
 
