@@ -1,6 +1,6 @@
 """Keeps the checkpoints of trials: a folder each, which appears whole or not at all.
 
-Knows nothing of what is in them, nor when one is due.
+Knows nothing of what is in them.
 """
 
 from __future__ import annotations
@@ -12,11 +12,16 @@ import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from orchestrator.quantities import Every
 from results.errors import StorageError
 from results.store import Store, checkpoint_parts
 
-__all__ = ["CARRIED", "Checkpoints"]
+if TYPE_CHECKING:
+    from workloads.state import State
+
+__all__ = ["CARRIED", "Checkpoints", "Pace"]
 
 _HALF = re.compile(r"\.(.+)\.[0-9]+-[0-9a-f]{8}\.half")
 
@@ -107,6 +112,31 @@ class Checkpoints:
             if parts is not None:
                 found.append((parts[1], parts[2], path))
         return sorted(found)
+
+
+class Pace:
+    """Says when a checkpoint is due."""
+
+    def __init__(self, every: Every | None, clock: Callable[[], float], *, first: int) -> None:
+        """Starts at a step, with the pace of the sweep file."""
+        self._every = every
+        self._clock = clock
+        self._last_step = first
+        self._last_time = clock()
+
+    def due(self, state: State) -> bool:
+        """Whether to save after this step; true once for each interval."""
+        if self._every is None or state.step in (self._last_step, state.steps):
+            return False  # Nothing is left to resume behind the last step.
+        if self._every.unit == "s":
+            due = self._clock() - self._last_time >= self._every.amount
+        else:
+            per_epoch = state.steps_per_epoch if self._every.unit == "epoch" else 1
+            length = self._every.amount * (per_epoch or 0)
+            due = length > 0 and state.step // length > self._last_step // length
+        if due:
+            self._last_step, self._last_time = state.step, self._clock()
+        return due
 
 
 def _hidden(path: Path) -> Path:

@@ -11,20 +11,22 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from pydantic import ValidationError
-
 from orchestrator.attempt import Attempt, Outcome
-from orchestrator.code import keep
-from orchestrator.errors import GateError, InputError, Interrupted, LeaseError
+from orchestrator.code import keep, newest_record
+from orchestrator.control import STOP, Asked, stale
+from orchestrator.difference import Difference, difference
+from orchestrator.errors import GateError, Interrupted, LeaseError
 from orchestrator.expand import Cell
+from orchestrator.failures import end_status
 from orchestrator.lease import NOT_RENEWED, Lease
+from orchestrator.options import Options
 from orchestrator.paths import leave_name
 from orchestrator.planning import Plan, make_plan, record_plan, status_counts, work_left
 from orchestrator.provenance import code_version
 from orchestrator.queue import Gates, Tally, TrialQueue
 from orchestrator.runners import Runner
 from orchestrator.spec import Resources, Sweep
-from orchestrator.spec_load import LoadedSweep, sentence
+from orchestrator.spec_load import LoadedSweep
 from orchestrator.summary import Listener, Summary
 from results.ledger import Event, Ledger
 from results.store import Store
@@ -33,39 +35,6 @@ __all__ = ["Listener", "Options", "Summary", "run_sweep"]
 
 FOLD_EVERY: Final = 250
 """Ended attempts, two events each, after which loose events are folded."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What the command line adds to a sweep file.
-
-    Attributes:
-        cpu: cores of a trial, instead of the file's.
-        gpu: devices of a trial, instead of the file's.
-        data_dir: folder of the full data sets.
-        kinds: folders with the user's kinds, found already.
-        only: trials to run; all that are left where empty.
-    """
-
-    cpu: float | None = None
-    gpu: float | None = None
-    data_dir: str | None = None
-    kinds: tuple[Path, ...] = ()
-    only: tuple[str, ...] = ()
-
-    def override(self, resources: Resources) -> Resources:
-        """The resources of a trial after the command line had its say.
-
-        Raises:
-            InputError: no trial can have them.
-        """
-        given = {k: v for k, v in (("cpu", self.cpu), ("gpu", self.gpu)) if v is not None}
-        try:
-            return Resources.model_validate(resources.model_dump() | given)
-        except ValidationError as error:
-            detail = error.errors(include_url=False)[0]
-            message = f"--cpu and --gpu: {sentence(detail)}"
-            raise InputError(message) from None
 
 
 RunnerMaker = Callable[[Sequence[Resources]], Runner]
@@ -108,6 +77,7 @@ def run_sweep(
         session.open()
         left = session.left()
         if listener is not None:
+            listener.changed(session.difference)
             listener.planned(session.plan, len(left))
         tally = Tally()
         if left:
@@ -127,6 +97,7 @@ class _Session:
     clock: Callable[[], float]
     ledger: Ledger = field(init=False)
     plan: Plan = field(init=False)
+    difference: Difference = field(init=False)
     kinds: tuple[str, ...] = ()
     leave: str = field(init=False)
     ended: int = 0
@@ -140,17 +111,17 @@ class _Session:
         """Records file, code and plan, and closes attempts that a dead driver left open."""
         self.ledger = Ledger(self.store, sweep=self.sweep.name, clock=self.clock)
         self.leave = leave_name(self.clock())
-        for stale in self.store.list("control/leave-"):
-            self.store.delete(stale)
+        for request in stale(self.store):
+            self.store.delete(request)
+        before = newest_record(self.store)
         kept = keep(self.store, self.loaded.data, self.options.kinds, now=self.clock())
         self.kinds = tuple(map(str, kept))
-        self.plan = make_plan(self.sweep.name, self.cells, self.ledger.trials())
-        record_plan(
-            self.plan,
-            self.ledger,
-            code=code_version(Path(__file__).parent),
-            goal=self.sweep.metric.goal,
+        known, code = self.ledger.trials(), code_version(Path(__file__).parent)
+        self.plan = make_plan(self.sweep.name, self.cells, known)
+        self.difference = difference(
+            self.plan, known, self.ledger.latest(), sweep=self.sweep, before=before, code=code
         )
+        record_plan(self.plan, self.ledger, code=code, goal=self.sweep.metric.goal)
         self._close_orphans()
         self.ledger.fold()
         self.ledger.sweep_superseded()
@@ -189,6 +160,7 @@ class _Session:
             Interrupted: somebody stopped the queue.
         """
         by_id = {cell.trial_id: cell for cell in left}
+        asked_to_stop = Asked(self.store, STOP)
         queue = TrialQueue(
             list(by_id),
             make=lambda trial_id: self._attempt(by_id[trial_id], queue),
@@ -197,7 +169,7 @@ class _Session:
                 max_failed=self.sweep.max_failed_trials.of(self.plan.total),
                 max_consecutive=self.sweep.max_consecutive_failures,
             ),
-            may_start=lambda: not lease.lost,
+            may_start=lambda: not lease.lost and not asked_to_stop(),
             on_outcome=lambda outcome, verdict: self._ended(queue, outcome, verdict),
             on_stop=lambda: self.store.put(self.leave, b""),
         )
@@ -262,7 +234,7 @@ class _Session:
                 sweep=self.sweep.name,
                 trial_id=trial_id,
                 attempt=number,
-                status="failed",
+                status=end_status(failure_class),
                 failure_class=failure_class,
                 detail=detail,
             )

@@ -9,16 +9,21 @@ import math
 import traceback
 from collections.abc import Mapping
 
-from orchestrator.spec import Retry
+from orchestrator.errors import InputError
+from orchestrator.spec import FAILURE_CLASSES, Retry
 from results.errors import StorageError
+from workloads.kinds import nearest
 
 __all__ = [
+    "Cancelled",
     "Diverged",
     "Stopped",
     "TimedOut",
     "classify",
     "describe",
+    "end_status",
     "is_checkpoint_error",
+    "known_class",
     "nonfinite",
     "retries",
 ]
@@ -49,6 +54,10 @@ class Stopped(Exception):
     """Whoever runs the trial asked it to leave."""
 
 
+class Cancelled(Exception):
+    """The user asked for the end of this attempt."""
+
+
 def classify(error: BaseException) -> str:
     """Returns the failure class of what a program raised."""
     names = {base.__name__ for base in type(error).__mro__}
@@ -56,6 +65,8 @@ def classify(error: BaseException) -> str:
         return "diverged"
     if isinstance(error, TimedOut):
         return "timeout"
+    if isinstance(error, Cancelled):
+        return "cancelled"
     if isinstance(error, Stopped | KeyboardInterrupt):
         return "preempted"
     if isinstance(error, StorageError) or is_checkpoint_error(error):
@@ -70,6 +81,25 @@ def classify(error: BaseException) -> str:
     return "user_error"
 
 
+def known_class(word: str) -> str:
+    """A failure class that a user named.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    if word in FAILURE_CLASSES:
+        return word
+    raise InputError(
+        f"class: a failure class is one of {', '.join(FAILURE_CLASSES)}, got {word!r}."
+        f"{nearest(word, FAILURE_CLASSES)}"
+    )
+
+
+def end_status(failure_class: str) -> str:
+    """The status of an attempt that ended without completing."""
+    return "cancelled" if failure_class == "cancelled" else "failed"
+
+
 def is_checkpoint_error(error: BaseException) -> bool:
     """Whether a program refused the checkpoint it was given; torch stays unimported."""
     return any(base.__name__ == "CheckpointError" for base in type(error).__mro__)
@@ -78,7 +108,7 @@ def is_checkpoint_error(error: BaseException) -> bool:
 def describe(error: BaseException) -> str:
     """Returns the message, and for a user's error the end of its traceback below it."""
     message = _message(error)
-    if isinstance(error, Diverged | TimedOut | Stopped | StorageError):
+    if isinstance(error, Diverged | TimedOut | Stopped | Cancelled | StorageError):
         return _storable(message)
     head = f"{type(error).__name__}: {message}" if message else type(error).__name__
     lines = "".join(traceback.format_exception(error)).rstrip().splitlines()

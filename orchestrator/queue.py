@@ -46,6 +46,7 @@ class Tally:
         failed: trials whose retries are spent.
         retried: attempts that failed and are tried again.
         foreign: trials given up because other processes took every attempt at them.
+        cancelled: trials that the user ended.
         left: attempts that saved themselves and left because the run stops.
         running: attempts under way.
         waiting: trials not yet started, retries among them.
@@ -55,6 +56,7 @@ class Tally:
     failed: int = 0
     retried: int = 0
     foreign: int = 0
+    cancelled: int = 0
     left: int = 0
     running: int = 0
     waiting: int = 0
@@ -92,8 +94,8 @@ class TrialQueue:
             clock: seconds that never jump back.
             may_start: asked before each start; the first no stops the queue.
             on_outcome: hears each outcome with its verdict: `completed`, `retry`, `failed`,
-                `left` (it saved itself because the run stops) or `foreign` (other processes took
-                every attempt).
+                `cancelled`, `left` (it saved itself because the run stops) or `foreign` (other
+                processes took every attempt).
             on_stop: called once, when nothing more starts and what runs should leave.
         """
         self._make = make
@@ -152,6 +154,9 @@ class TrialQueue:
             self.tally.completed += 1
             self._in_a_row = 0
             return "completed"
+        if outcome.status == "cancelled":
+            self.tally.cancelled += 1
+            return "cancelled"
         foreign = outcome.status == "foreign"
         failure_class = "foreign" if foreign else outcome.failure_class or "user_error"
         spent = self._spent[outcome.trial_id, failure_class]

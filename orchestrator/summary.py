@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from orchestrator.attempt import Attempt, Outcome
+from orchestrator.difference import Difference
 from orchestrator.planning import Plan
 from orchestrator.queue import Tally
 
@@ -18,6 +19,10 @@ __all__ = ["Listener", "Summary"]
 
 class Listener(Protocol):
     """Hears what happens while a sweep runs."""
+
+    def changed(self, difference: Difference) -> None:
+        """What is not as it was when the sweep was started last."""
+        ...
 
     def planned(self, plan: Plan, left: int) -> None:
         """The plan stands; so many cells are left to run."""

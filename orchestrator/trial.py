@@ -12,19 +12,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.attempt import Attempt, Outcome
-from orchestrator.checkpoints import Checkpoints
+from orchestrator.checkpoints import Checkpoints, Pace
+from orchestrator.control import asked_to_cancel
 from orchestrator.failures import (
+    Cancelled,
     Diverged,
     Stopped,
     TimedOut,
     classify,
     describe,
+    end_status,
     is_checkpoint_error,
     nonfinite,
 )
 from orchestrator.imports import heavy_imports
 from orchestrator.provenance import host
-from orchestrator.quantities import Every
 from orchestrator.spec import Resources
 from results.errors import ResultsError, SchemaError, StorageError
 from results.finals import Finals
@@ -74,10 +76,11 @@ def run_trial(
     except (Exception, SystemExit, KeyboardInterrupt) as error:
         run.discard_checkpoint(error)
         failure_class, detail = classify(error), describe(error)
-        recorded = run.end("failed", failure_class=failure_class, detail=detail)
+        status = end_status(failure_class)
+        recorded = run.end(status, failure_class=failure_class, detail=detail)
         if isinstance(error, KeyboardInterrupt):
             raise
-        return _outcome(attempt, "failed", failure_class, detail, recorded=recorded)
+        return _outcome(attempt, status, failure_class, detail, recorded=recorded)
     if run.end("completed"):
         return _outcome(attempt, "completed")
     detail = f"{store.root}: it takes the end of an attempt, got none. Check that storage."
@@ -118,6 +121,7 @@ class _Run:
         self._ledger = ledger
         self._clock = clock
         self._asked_to_leave = asked_to_leave
+        self._asked_to_cancel = asked_to_cancel(attempt)
         self._checkpoints = Checkpoints(store, trial_id=attempt.trial_id)
         self._device = "cpu"
         self._started = False
@@ -142,15 +146,23 @@ class _Run:
             self._begin(resumed_from, warnings)
             training = validate(attempt.config).build()
             with self._writer(resumed_from, carried) as writer:
-                pace = _Pace(attempt.checkpoint_every, self._clock, first=state.step)
+                pace = Pace(attempt.checkpoint_every, self._clock, first=state.step)
                 for progress in training.train(state):
                     writer.write(progress.step, progress.metrics, progress.layers)
                     self._check(progress, started)
-                    leaving = self._asked_to_leave()
+                    leaving = self._leaving()
                     if state.step and (leaving or pace.due(state)):
                         self._save(writer, state)
-                    if leaving:
-                        raise Stopped("left when asked to; it goes on from its checkpoint.")
+                    if leaving is not None:
+                        raise leaving
+
+    def _leaving(self) -> Exception | None:
+        """Why the trial should save itself and end now, if it should."""
+        if self._asked_to_cancel():
+            return Cancelled("cancelled by the user; a retry goes on from its checkpoint.")
+        if self._asked_to_leave():
+            return Stopped("left when asked to; it goes on from its checkpoint.")
+        return None
 
     def end(
         self, status: str, *, failure_class: str | None = None, detail: str | None = None
@@ -258,30 +270,6 @@ class _Run:
             carried=writer.carried(),
         )
         self._checkpoints.prune(keep=self._attempt.checkpoint_keep)
-
-
-class _Pace:
-    """Says when a checkpoint is due."""
-
-    def __init__(self, every: Every | None, clock: Callable[[], float], *, first: int) -> None:
-        self._every = every
-        self._clock = clock
-        self._last_step = first
-        self._last_time = clock()
-
-    def due(self, state: State) -> bool:
-        """Whether to save after this step; true once for each interval."""
-        if self._every is None or state.step in (self._last_step, state.steps):
-            return False  # Nothing is left to resume behind the last step.
-        if self._every.unit == "s":
-            due = self._clock() - self._last_time >= self._every.amount
-        else:
-            per_epoch = state.steps_per_epoch if self._every.unit == "epoch" else 1
-            length = self._every.amount * (per_epoch or 0)
-            due = length > 0 and state.step // length > self._last_step // length
-        if due:
-            self._last_step, self._last_time = state.step, self._clock()
-        return due
 
 
 def _device(resources: Resources) -> str:

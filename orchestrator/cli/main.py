@@ -18,6 +18,7 @@ from orchestrator.cli import (
     fitting,
     keeping,
     looking,
+    mending,
     planning,
     reporting,
     running,
@@ -41,6 +42,7 @@ app = typer.Typer(
 for verbs in (
     planning,
     running,
+    mending,
     looking,
     asking,
     fitting,

@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["duration", "emit_json", "errors", "note", "print_table", "say"]
+__all__ = ["duration", "emit_json", "errors", "note", "print_table", "say", "size"]
 
 
 def errors() -> Console:
@@ -84,3 +84,13 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"
     return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def size(count: int) -> str:
+    """Writes a number of bytes as `812 B`, `4.2 MB` or `1.3 GB`."""
+    amount = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if amount < 1000:
+            return f"{amount:.1f} {unit}" if unit != "B" else f"{count} B"
+        amount /= 1000
+    return f"{amount:.1f} TB"

@@ -13,6 +13,7 @@ from dataclasses import replace
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from orchestrator.cli.output import duration, errors, note
+from orchestrator.difference import Difference
 from orchestrator.planning import Plan
 from orchestrator.queue import Tally
 from orchestrator.trial import Attempt, Outcome
@@ -25,6 +26,7 @@ _WORDS = {
     "failed": "failed",
     "left": "saved itself and left",
     "foreign": "skipped",
+    "cancelled": "ended",
 }
 
 
@@ -47,6 +49,11 @@ class RunProgress:
         self._left = 0
         self._begun = clock()
         self._last_line = clock()
+
+    def changed(self, difference: Difference) -> None:
+        """Says what changed since the last start; a warning is shown even when quiet."""
+        for sentence in difference.sentences:
+            note(sentence)
 
     def planned(self, plan: Plan, left: int) -> None:
         """Says what is asked for and what of it is left."""
@@ -77,7 +84,7 @@ class RunProgress:
         self._tally = replace(tally)
         if self._quiet:
             return
-        done = tally.completed + tally.failed + tally.foreign
+        done = tally.completed + tally.failed + tally.foreign + tally.cancelled
         if self._bar is not None:
             if self._task is not None:
                 self._bar.update(self._task, completed=done, counts=self._counts())
@@ -89,11 +96,12 @@ class RunProgress:
         tally = self._tally
         parts = [f"{tally.completed} completed", f"{tally.running} under way"]
         parts += [f"{tally.failed} failed"] if tally.failed else []
+        parts += [f"{tally.cancelled} cancelled"] if tally.cancelled else []
         parts += [f"{tally.retried} retried"] if tally.retried else []
         elapsed = self._clock() - self._begun
         if tally.completed and elapsed > 0:
             each = elapsed / tally.completed
-            rest = self._left - tally.completed - tally.failed
+            rest = self._left - tally.completed - tally.failed - tally.cancelled
             parts.append(f"{60 / each:.1f} a minute")
             parts.append(f"{duration(each * rest)} left" if rest else duration(elapsed))
         return ", ".join(parts)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from orchestrator.driver import Options, Summary
     from orchestrator.queue import TrialQueue
 
-__all__ = ["register"]
+__all__ = ["options", "register", "shown", "stop_on_signals"]
 
 
 def register(app: typer.Typer) -> None:
@@ -67,12 +67,12 @@ def run(
             kinds=kinds or (),
             runner="inline" if inline else "ray_tune",
             address=address,
-            options=_options(gpu=gpu, cpu=cpu, data=data, only=only),
+            options=options(gpu=gpu, cpu=cpu, data=data, only=only),
             listener=listener,
-            on_queue=_stop_on_signals,
+            on_queue=stop_on_signals,
         )
 
-    return _shown(go, quiet=quiet, as_json=as_json)
+    return shown(go, quiet=quiet, as_json=as_json)
 
 
 def resume(
@@ -96,23 +96,24 @@ def resume(
             storage=storage,
             runner="inline" if inline else "ray_tune",
             address=address,
-            options=_options(gpu=gpu, cpu=cpu, data=data, only=only),
+            options=options(gpu=gpu, cpu=cpu, data=data, only=only),
             listener=listener,
-            on_queue=_stop_on_signals,
+            on_queue=stop_on_signals,
         )
 
-    return _shown(go, quiet=quiet, as_json=as_json)
+    return shown(go, quiet=quiet, as_json=as_json)
 
 
-def _options(
+def options(
     *, gpu: float | None, cpu: float | None, data: str | None, only: list[str] | None
 ) -> Options:
+    """What the command line adds to the sweep file."""
     from orchestrator.driver import Options
 
     return Options(gpu=gpu, cpu=cpu, data_dir=data, only=tuple(only or ()))
 
 
-def _shown(go: Callable[[RunProgress], Summary], *, quiet: bool, as_json: bool) -> int:
+def shown(go: Callable[[RunProgress], Summary], *, quiet: bool, as_json: bool) -> int:
     """Runs with progress, prints the summary, and says what to do next."""
     from orchestrator.cli.progress import progress
 
@@ -141,7 +142,7 @@ def _print(summary: Summary) -> None:
         note(f"Next: cliffsweep status {summary.sweep}; cliffsweep resume {summary.sweep}")
 
 
-def _stop_on_signals(queue: TrialQueue) -> None:
+def stop_on_signals(queue: TrialQueue) -> None:
     """Lets the first Ctrl-C or SIGTERM end the run gently, and the second one at once."""
 
     def handle(number: int, frame: FrameType | None) -> None:

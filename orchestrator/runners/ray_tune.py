@@ -13,14 +13,15 @@ import os
 import signal
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from orchestrator.cluster import Node, connect, missing
+from orchestrator.control import Asked, killable
 from orchestrator.errors import RunnerError
 from orchestrator.imports import heavy_imports
 from orchestrator.runners import Source
+from orchestrator.runners.ray_deaths import death
 from orchestrator.spec import Resources
 from orchestrator.trial import Attempt, Outcome, run_trial
 from results.store import Store
@@ -163,32 +164,12 @@ class _Wave:
         if attempt is None:
             return
         outcome = (result or {}).get("outcome")
-        self._source.done(outcome if isinstance(outcome, Outcome) else _death(attempt, error))
+        self._source.done(outcome if isinstance(outcome, Outcome) else death(attempt, error))
 
 
 def _import_tune() -> None:
     with heavy_imports("ray.tune"):
         import ray.tune  # noqa: F401
-
-
-def _death(attempt: Attempt, error: Exception | None) -> Outcome:
-    """Infers from Ray's cause why a worker is gone."""
-    names = {base.__name__ for base in type(error).__mro__} if error is not None else set()
-    text = " ".join(str(error).split())
-    if "OutOfMemoryError" in names or "OutOfMemoryError" in text:
-        failure_class = "host_oom"
-    elif "NodeDiedError" in names or "node it was running on" in text or "node died" in text:
-        failure_class = "node_lost"
-    else:
-        failure_class = "worker_lost"
-    return Outcome(
-        trial_id=attempt.trial_id,
-        number=attempt.number,
-        status="failed",
-        failure_class=failure_class,
-        detail=f"the worker process ended: {text[:600]}",
-        recorded=False,
-    )
 
 
 def _name(trial: Any) -> str:  # noqa: ANN401
@@ -210,16 +191,11 @@ def _asked_to_leave(attempt: Attempt) -> Iterator[Callable[[], bool]]:
     Ray's own handler would raise SystemExit in the middle of a step; a machine that is taken away,
     or a driver that died, should cost no more than the steps since the last one.
     """
-    store = Store(attempt.root)
-    next_look = time.monotonic()
+    asked = Asked(Store(attempt.root), attempt.leave) if attempt.leave else None
     terminated = threading.Event()
 
     def look() -> bool:
-        nonlocal next_look
-        if terminated.is_set() or attempt.leave is None or time.monotonic() < next_look:
-            return terminated.is_set()
-        next_look = time.monotonic() + 0.5  # A look is a request where the store is far away.
-        return store.exists(attempt.leave)
+        return terminated.is_set() or (asked is not None and asked())
 
     if threading.current_thread() is not threading.main_thread():
         yield look
@@ -239,7 +215,7 @@ def _trainable() -> type:
 
         def step(self) -> dict[str, Any]:
             attempt: Attempt = self.config["attempt"]
-            with _asked_to_leave(attempt) as look:
+            with killable(attempt), _asked_to_leave(attempt) as look:
                 outcome = run_trial(attempt, asked_to_leave=look)
             return {"done": True, "outcome": outcome}
 

@@ -29,6 +29,9 @@ class Listener:
     def __init__(self):
         self.heard = []
 
+    def changed(self, difference):
+        self.heard += difference.sentences
+
     def planned(self, plan, left):
         self.heard.append(f"{plan.total} planned, {left} left")
 

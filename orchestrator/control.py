@@ -1,0 +1,114 @@
+"""What users ask of running trials: files in `control/` of the run directory that workers look for.
+
+    control/stop                  the driver starts nothing more and ends
+    control/cancel-<trial>.a<k>   attempt k saves itself and ends; with content `now` it is killed
+
+Must never know how a trial leaves. A file bound to one attempt means nothing to the next, so a
+request that nobody heard does no harm later.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from orchestrator.attempt import Attempt
+from results.errors import ResultsError
+from results.store import Store
+
+__all__ = ["STOP", "Asked", "asked_to_cancel", "cancel", "cancelled", "killable", "stale"]
+
+STOP: Final = "control/stop"
+_NOW: Final = b"now"
+_LOOK_EVERY_S: Final = 0.5
+"""Between two looks; one is a request where the store is far away."""
+
+
+class Asked:
+    """Whether a file of the store is there, looked at every half second at most.
+
+    Once seen it stays seen. A store that cannot be read asks for nothing.
+    """
+
+    def __init__(
+        self, store: Store, name: str, *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Names the file; the first look is the first call."""
+        self._store = store
+        self._name = name
+        self._monotonic = monotonic
+        self._next = -float("inf")
+        self._seen = False
+
+    def __call__(self) -> bool:
+        """Looks, if it is time to."""
+        if not self._seen and self._monotonic() >= self._next:
+            self._next = self._monotonic() + _LOOK_EVERY_S
+            with contextlib.suppress(ResultsError):
+                self._seen = self._store.exists(self._name)
+        return self._seen
+
+
+def cancel(store: Store, trial_id: str, attempt: int, *, now: bool = False) -> None:
+    """Asks one attempt, begun or not, to end.
+
+    Args:
+        store: the run directory.
+        trial_id: the trial.
+        attempt: its number.
+        now: kill its process instead of letting it save itself.
+
+    Raises:
+        StorageError: the run directory cannot be written.
+    """
+    store.put(_name(trial_id, attempt), _NOW if now else b"")
+
+
+def cancelled(attempt: Attempt) -> bool:
+    """Whether somebody asked this attempt to end."""
+    with contextlib.suppress(ResultsError):
+        return Store(attempt.root).exists(_name(attempt.trial_id, attempt.number))
+    return False
+
+
+def asked_to_cancel(attempt: Attempt) -> Asked:
+    """The look for a request to cancel this attempt."""
+    return Asked(Store(attempt.root), _name(attempt.trial_id, attempt.number))
+
+
+def stale(store: Store) -> list[str]:
+    """Names of the requests that stand in `control/`: a driver that begins deletes them."""
+    return [name for name in store.list("control/") if name != STOP] + [STOP]
+
+
+@contextlib.contextmanager
+def killable(attempt: Attempt) -> Iterator[None]:
+    """Kills this process when somebody asks for that, even in the middle of a step.
+
+    For a process that does nothing but run this attempt.
+    """
+    store, name = Store(attempt.root), _name(attempt.trial_id, attempt.number)
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(2 * _LOOK_EVERY_S):
+            with contextlib.suppress(ResultsError):
+                if store.exists(name) and store.read(name) == _NOW:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+    thread = threading.Thread(target=watch, name="killable", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _name(trial_id: str, attempt: int) -> str:
+    return f"control/cancel-{trial_id}.a{attempt}"

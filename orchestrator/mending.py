@@ -1,0 +1,200 @@
+"""The verbs that mend as functions: retry and cancel some trials, remove what is no longer needed.
+
+Must never print; what is selected is decided here, once, for every verb.
+"""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator import control
+from orchestrator.errors import InputError
+from orchestrator.lease import Lease, holder_of
+from orchestrator.reading import find_sweep, find_trial, sql
+from results.errors import StorageError
+from results.ledger import Ledger
+from results.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Cancelled", "Removal", "cancel", "removal", "remove", "select"]
+
+
+def select(
+    name: str,
+    *,
+    storage: str | None = None,
+    statuses: Sequence[str],
+    trials: Sequence[str] = (),
+    classes: Sequence[str] = (),
+    where: str | None = None,
+) -> list[str]:
+    """Trial ids of the wanted trials that fit every condition, by id.
+
+    Args:
+        name: of the sweep.
+        storage: where run directories stand.
+        statuses: that a trial may have.
+        trials: beginnings of ids; all trials where empty.
+        classes: failure classes; any where empty.
+        where: a SQL condition over the view `trials`.
+
+    Raises:
+        InputError: no such sweep, the beginning of an id fits none or several, or a named trial has
+            another status.
+        QueryError: the condition was refused or failed.
+    """
+    named = [find_trial(name, beginning, storage=storage) for beginning in trials]
+    found = sql(
+        name,
+        "SELECT trial_id, status, failure_class FROM trials WHERE wanted"
+        + (f" AND (\n{where}\n)" if where else ""),
+        storage=storage,
+    ).to_pylist()
+    standing = {row["trial_id"]: row for row in found}
+    for trial_id in named:
+        status = standing.get(trial_id, {}).get("status")
+        if status is not None and status not in statuses:
+            raise InputError(
+                f"{trial_id}: a trial that is {' or '.join(statuses)} is needed, got one that is"
+                f" {status}. `cliffsweep status {name}` shows how they stand."
+            )
+    return sorted(
+        trial_id
+        for trial_id, row in standing.items()
+        if row["status"] in statuses
+        and (not named or trial_id in named)
+        and (not classes or row["failure_class"] in classes)
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelled:
+    """What a request to cancel reached.
+
+    Attributes:
+        trials: ids that were asked to end, running or waiting.
+        whole: whether the sweep's driver was asked to stop as well.
+    """
+
+    trials: tuple[str, ...]
+    whole: bool
+
+
+def cancel(
+    name: str,
+    *,
+    storage: str | None = None,
+    trials: Sequence[str] = (),
+    where: str | None = None,
+    now: bool = False,
+) -> Cancelled:
+    """Asks a driver at work to end trials, or all of them and itself.
+
+    Running trials save a checkpoint first, unless `now`.
+
+    Raises:
+        InputError: no such sweep or trial, or no driver is at work.
+        QueryError: the condition was refused or failed.
+    """
+    store = Store(find_sweep(name, storage=storage))
+    holder = holder_of(store)
+    if holder is None or holder.vanished():
+        raise InputError(
+            f"{name}: a driver at work is needed, got none, so nothing runs."
+            f" `cliffsweep status {name}` shows how it stands."
+        )
+    whole = not trials and where is None
+    statuses = ("running",) if whole else ("running", "planned", "failed", "cancelled")
+    chosen = select(name, storage=storage, statuses=statuses, trials=trials, where=where)
+    if whole:
+        store.put(control.STOP, b"")
+    ledger = Ledger(store, sweep=name)
+    latest = ledger.latest()
+    for trial_id in chosen:
+        event = latest.get(trial_id)
+        running = event is not None and event.status == "running"
+        attempt = event.attempt if event is not None and running else ledger.attempts(trial_id)
+        control.cancel(store, trial_id, attempt, now=now)
+    return Cancelled(trials=tuple(chosen), whole=whole)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removal:
+    """What would be removed.
+
+    Attributes:
+        root: the run directory.
+        paths: folders that would go, whole.
+        files: in them.
+        bytes: in them.
+    """
+
+    root: Path
+    paths: tuple[Path, ...]
+    files: int
+    bytes: int
+
+
+def removal(name: str, *, storage: str | None = None, checkpoints: bool = False) -> Removal:
+    """Looks what there is to remove; removes nothing.
+
+    Args:
+        name: of the sweep.
+        storage: where run directories stand.
+        checkpoints: only those of trials that need them no more, the completed and the stopped.
+
+    Raises:
+        InputError: there is no such sweep.
+    """
+    root = find_sweep(name, storage=storage)
+    paths = tuple(_spent_checkpoints(root)) if checkpoints else (root,)
+    sizes = [
+        file.lstat().st_size
+        for path in paths
+        for file in path.rglob("*")
+        if file.is_symlink() or file.is_file()
+    ]
+    return Removal(root=root, paths=paths, files=len(sizes), bytes=sum(sizes))
+
+
+def _spent_checkpoints(root: Path) -> Iterator[Path]:
+    latest = Ledger(Store(root), sweep=root.name).latest()
+    folder = root / "checkpoints"
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        event = latest.get(path.name)
+        if event is not None and event.status in ("completed", "stopped"):
+            yield path
+
+
+def remove(planned: Removal) -> None:
+    """Removes it, while no driver can be at work.
+
+    A folder is renamed out of sight first, so that nobody sees half of one.
+
+    Raises:
+        LeaseError: a driver works on the sweep.
+        InputError: something cannot be removed.
+    """
+    lease = Lease(Store(planned.root))
+    lease.acquire()
+    try:
+        for path in planned.paths:
+            aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.removed")
+            path.rename(aside)
+            shutil.rmtree(aside)
+    except OSError as error:
+        raise InputError(
+            f"{error.filename}: it can be removed, got '{error.strerror}'."
+            " Look at the folder's owner and mode."
+        ) from None
+    finally:
+        with suppress(StorageError):  # The lease may have gone with the run directory.
+            lease.release()
