@@ -10,27 +10,30 @@ from pathlib import Path
 import pytest
 
 from orchestrator import actions
+from orchestrator.errors import InputError
 from results.errors import ResultsError
 from tests.e2e.conftest import COMMAND, KINDS, wait_for
 
 SLEEPERS = """\
 version: 1
 name: sleepers
-workload: {kind: sleeping, seconds: 30, steps: 60}
+workload: {kind: sleeping, seconds: 60}
+order: as_written
 grids:
-  - name: seeds
-    parameters: {seed: [1, 2, 3]}
+  - name: paces
+    parameters: {steps: [1, 120, 121]}
 checkpoint: {every: 1 steps}
 """
 
 
-def statuses(folder: Path) -> dict[str, str]:
-    """trial_id -> status."""
+def trials(folder: Path) -> dict[int, dict[str, str]]:
+    """steps -> the trial's row."""
+    text = "SELECT config.steps, trial_id, status, detail FROM trials"
     try:
-        found = actions.sql("sleepers", "SELECT trial_id, status FROM trials", storage=str(folder))
-    except ResultsError:
+        found = actions.sql("sleepers", text, storage=str(folder)).to_pylist()
+    except (ResultsError, InputError):
         return {}
-    return {row["trial_id"]: row["status"] for row in found.to_pylist()}
+    return {row["steps"]: row for row in found}
 
 
 @pytest.mark.ray
@@ -48,23 +51,24 @@ def test_one_killed_one_saved_one_never_started(
         text=True,
     )
 
-    def at_work() -> list[str]:
-        return [p.name for p in storage.glob("sleepers/checkpoints/*") if list(p.glob("a0-*"))]
+    def at_work() -> bool:
+        found = trials(storage)
+        return (
+            found != {}
+            and {found[steps]["status"] for steps in (1, 120)} == {"running"}
+            and bool(list(storage.glob(f"sleepers/checkpoints/{found[120]['trial_id']}/a0-*")))
+        )
 
-    wait_for(lambda: driver.poll() is not None or len(at_work()) == 2)
-    killed, saved = at_work()
+    wait_for(lambda: driver.poll() is not None or at_work())
+    killed = trials(storage)[1]["trial_id"]
     cliffsweep("cancel", "sleepers", "--trial", killed, "--now", *where)
-    asked = cliffsweep("cancel", "sleepers", "--where", "true", "--json", *where)
-    assert saved in json.loads(asked.stdout)["trials"]
+    wait_for(lambda: trials(storage)[1]["status"] == "cancelled")
+    asked = cliffsweep("cancel", "sleepers", "--where", "config.steps > 1", "--json", *where)
+    assert len(json.loads(asked.stdout)["trials"]) == 2
     _, said = driver.communicate(timeout=120)
     assert driver.returncode == 1, said
-    assert set(statuses(storage).values()) == {"cancelled"}
-    detail = {
-        row["trial_id"]: row["detail"]
-        for row in actions.sql(
-            "sleepers", "SELECT trial_id, detail FROM trials", storage=str(storage)
-        ).to_pylist()
-    }
-    assert detail[killed].startswith("killed")
-    assert detail[saved].startswith("cancelled by the user")
+    found = trials(storage)
+    assert {row["status"] for row in found.values()} == {"cancelled"}
+    assert found[1]["detail"].startswith("killed")  # In the middle of a step of a minute.
+    assert found[120]["detail"].startswith("cancelled by the user")
     assert not list(storage.glob("sleepers/**/*.half"))
