@@ -72,8 +72,9 @@ def run_sweep(
         StorageError: the run directory cannot be written.
     """
     begun = clock()
-    with Lease(store) as lease:
-        session = _Session(loaded, cells, store, options or Options(), listener, clock)
+    chosen = options or Options()
+    with Lease(store, steal=chosen.steal) as lease:
+        session = _Session(loaded, cells, store, chosen, listener, clock)
         session.open()
         left = session.left()
         if listener is not None:

@@ -89,6 +89,7 @@ class Lease:
         self,
         store: Store,
         *,
+        steal: bool = False,
         monotonic: Callable[[], float] = time.monotonic,
         wait: Callable[[float], Any] = time.sleep,
     ) -> None:
@@ -96,10 +97,12 @@ class Lease:
 
         Args:
             store: the run directory.
+            steal: take it from a living driver, which then starts nothing more.
             monotonic: seconds of a clock that never jumps.
             wait: passes a number of seconds.
         """
         self._store = store
+        self._steal = steal
         self._monotonic = monotonic
         self._wait = wait
         self._me = Holder.this_process()
@@ -125,7 +128,7 @@ class Lease:
             seen = self._read()
             if seen is None:
                 continue
-            holder = _holder_of(seen)
+            holder = None if self._steal else _holder_of(seen)
             if holder is not None and not holder.vanished() and not self._stands_still(seen):
                 raise LeaseError(
                     f"{self._store.root.name}: one driver works on a sweep, got another on"

@@ -27,6 +27,7 @@ class Options:
         data_dir: folder of the full data sets.
         kinds: folders with the user's kinds, found already.
         only: trials to run; all that are left where empty.
+        steal: take the sweep from a driver that may still live.
     """
 
     cpu: float | None = None
@@ -34,6 +35,7 @@ class Options:
     data_dir: str | None = None
     kinds: tuple[Path, ...] = ()
     only: tuple[str, ...] = ()
+    steal: bool = False
 
     def override(self, resources: Resources) -> Resources:
         """The resources of a trial after the command line had its say.

@@ -6,6 +6,7 @@ Must never know where attempts run; time is a clock it is given.
 from __future__ import annotations
 
 import heapq
+import random
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -22,6 +23,10 @@ __all__ = ["Gates", "Tally", "TrialQueue"]
 FOREIGN_RETRIES: Final = 3
 """Goes at a trial whose attempt another process claimed first: a worker of a driver that is gone,
 since this one holds the lease. The next attempt has the next number."""
+
+
+_jitter: Final = random.Random().random
+"""Of its own, since trials in this process reset the module's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +85,7 @@ class TrialQueue:
         retry: Retry,
         gates: Gates,
         clock: Callable[[], float] = time.monotonic,
+        jitter: Callable[[], float] = _jitter,
         may_start: Callable[[], bool] = lambda: True,
         on_outcome: Callable[[Outcome, str], None] = lambda outcome, verdict: None,
         on_stop: Callable[[], None] = lambda: None,
@@ -92,6 +98,8 @@ class TrialQueue:
             retry: budgets and waits.
             gates: when to stop.
             clock: seconds that never jump back.
+            jitter: a number from 0 to 1 that spreads retries, so that what failed together is not
+                tried again together.
             may_start: asked before each start; the first no stops the queue.
             on_outcome: hears each outcome with its verdict: `completed`, `retry`, `failed`,
                 `cancelled`, `left` (it saved itself because the run stops) or `foreign` (other
@@ -102,6 +110,7 @@ class TrialQueue:
         self._retry = retry
         self._gates = gates
         self._clock = clock
+        self._jitter = jitter
         self._may_start = may_start
         self._on_outcome = on_outcome
         self._on_stop = on_stop
@@ -179,7 +188,7 @@ class TrialQueue:
         """Puts a trial back, behind the others that are due by then."""
         self._spent[trial_id, failure_class] += 1
         self.tally.retried += 1
-        wait = self._retry.backoff * 2 ** min(spent, 10)
+        wait = self._retry.backoff * 2 ** min(spent, 10) * (0.5 + self._jitter())
         heapq.heappush(self._heap, _Waiting(self._clock() + wait, self._rank, trial_id))
         self._rank += 1
 

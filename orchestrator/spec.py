@@ -113,7 +113,7 @@ class Retry(_Part):
     """How often a failed trial is tried again."""
 
     max: int = Field(default=2, ge=0, le=100, description="retries of a trial")
-    backoff: Seconds = Field(default=5.0, description="wait before the first, doubled each time")
+    backoff: Seconds = Field(default=5.0, description="wait before the first, then doubled; ± half")
     on: dict[Literal[FAILURE_CLASSES], Annotated[int, Field(ge=0, le=100)]] = Field(  # type: ignore[valid-type]
         default_factory=dict, description="failure class -> retries, instead of max"
     )

@@ -20,6 +20,7 @@ __all__ = [
     "Name",
     "Only",
     "Quiet",
+    "Steal",
     "Storage",
     "SweepFile",
 ]
@@ -56,4 +57,11 @@ Data = Annotated[
 Only = Annotated[
     list[str] | None,
     typer.Option("--only", metavar="TRIAL", help="Run this trial alone; may be repeated."),
+]
+Steal = Annotated[
+    bool,
+    typer.Option(
+        "--steal",
+        help="Take over from a driver that hangs or cannot be reached; it starts no more.",
+    ),
 ]

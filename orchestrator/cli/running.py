@@ -24,6 +24,7 @@ from orchestrator.cli.options import (
     Name,
     Only,
     Quiet,
+    Steal,
     Storage,
     SweepFile,
 )
@@ -54,6 +55,7 @@ def run(
     cpu: Cpu = None,
     data: Data = None,
     only: Only = None,
+    steal: Steal = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> int:
@@ -67,7 +69,7 @@ def run(
             kinds=kinds or (),
             runner="inline" if inline else "ray_tune",
             address=address,
-            options=options(gpu=gpu, cpu=cpu, data=data, only=only),
+            options=options(gpu=gpu, cpu=cpu, data=data, only=only, steal=steal),
             listener=listener,
             on_queue=stop_on_signals,
         )
@@ -84,6 +86,7 @@ def resume(
     cpu: Cpu = None,
     data: Data = None,
     only: Only = None,
+    steal: Steal = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> int:
@@ -96,7 +99,7 @@ def resume(
             storage=storage,
             runner="inline" if inline else "ray_tune",
             address=address,
-            options=options(gpu=gpu, cpu=cpu, data=data, only=only),
+            options=options(gpu=gpu, cpu=cpu, data=data, only=only, steal=steal),
             listener=listener,
             on_queue=stop_on_signals,
         )
@@ -105,12 +108,17 @@ def resume(
 
 
 def options(
-    *, gpu: float | None, cpu: float | None, data: str | None, only: list[str] | None
+    *,
+    gpu: float | None,
+    cpu: float | None,
+    data: str | None,
+    only: list[str] | None,
+    steal: bool = False,
 ) -> Options:
     """What the command line adds to the sweep file."""
     from orchestrator.driver import Options
 
-    return Options(gpu=gpu, cpu=cpu, data_dir=data, only=tuple(only or ()))
+    return Options(gpu=gpu, cpu=cpu, data_dir=data, only=tuple(only or ()), steal=steal)
 
 
 def shown(go: Callable[[RunProgress], Summary], *, quiet: bool, as_json: bool) -> int:

@@ -22,6 +22,7 @@ class Harness:
             retry=Retry(**{"backoff": 5.0} | (retry or {})),
             gates=Gates(**{"max_failed": 99, "max_consecutive": 99} | (gates or {})),
             clock=clock,
+            jitter=options.pop("jitter", lambda: 0.5),
             on_outcome=lambda outcome, verdict: self.heard.append((outcome.trial_id, verdict)),
             **options,
         )
@@ -96,6 +97,16 @@ def test_the_wait_doubles(clock):
     assert work.fail() == "a3"
     assert work.queue.finished
     assert work.heard[-1] == ("a", "failed")
+
+
+@pytest.mark.parametrize(("jitter", "wait"), [(0.0, 2.5), (1.0, 7.5)])
+def test_what_failed_together_is_not_tried_again_together(clock, jitter, wait):
+    work = Harness(clock, "a", jitter=lambda: jitter)
+    work.fail()
+    clock.forward(wait - 0.01)
+    assert work.step() is None
+    clock.forward(0.02)
+    assert work.step() == "a1"
 
 
 def test_the_wait_has_a_bound(clock):
