@@ -23,6 +23,7 @@ from orchestrator.cli import (
     reporting,
     running,
     setting,
+    watching,
 )
 from orchestrator.cli.output import note
 
@@ -44,6 +45,7 @@ for verbs in (
     running,
     mending,
     looking,
+    watching,
     asking,
     fitting,
     reporting,

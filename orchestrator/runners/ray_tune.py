@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
+from orchestrator.capture import captured
 from orchestrator.cluster import Node, connect, missing
 from orchestrator.control import Asked, killable
 from orchestrator.errors import RunnerError
@@ -215,7 +216,10 @@ def _trainable() -> type:
 
         def step(self) -> dict[str, Any]:
             attempt: Attempt = self.config["attempt"]
-            with killable(attempt), _asked_to_leave(attempt) as look:
+            prints = captured(
+                Store(attempt.root), trial_id=attempt.trial_id, attempt=attempt.number
+            )
+            with prints, killable(attempt), _asked_to_leave(attempt) as look:
                 outcome = run_trial(attempt, asked_to_leave=look)
             return {"done": True, "outcome": outcome}
 

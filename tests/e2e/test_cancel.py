@@ -11,6 +11,7 @@ import pytest
 
 from orchestrator import actions
 from orchestrator.errors import InputError
+from orchestrator.watching import output
 from results.errors import ResultsError
 from tests.e2e.conftest import COMMAND, KINDS, wait_for
 
@@ -72,3 +73,37 @@ def test_one_killed_one_saved_one_never_started(
     assert found[1]["detail"].startswith("killed")  # In the middle of a step of a minute.
     assert found[120]["detail"].startswith("cancelled by the user")
     assert not list(storage.glob("sleepers/**/*.half"))
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("cluster")
+def test_what_a_worker_prints_can_be_read(tmp_path: Path) -> None:
+    kinds = tmp_path / "kinds" / "programs"
+    kinds.mkdir(parents=True)
+    (kinds / "talking.py").write_text(TALKING)
+    file = tmp_path / "talk.yaml"
+    file.write_text("version: 1\nname: talk\nkinds: [kinds]\nworkload: {kind: talking}\n")
+    actions.run(file, storage=str(tmp_path / "runs"))
+    storage = str(tmp_path / "runs")
+    (trial,) = actions.sql("talk", "SELECT trial_id FROM trials", storage=storage).to_pylist()
+    found = output("talk", trial["trial_id"], storage=storage)
+    assert b"".join(data for _, data in found) == b"step 1\nstep 2\n"
+
+
+TALKING = '''
+from workloads.config import Program, Progress
+
+
+class Config(Program):
+    """Says each step aloud."""
+
+    def build(self):
+        return self
+
+    def train(self, state):
+        state.attach()
+        for step in (1, 2):
+            state.step = step
+            print("step", step)
+            yield Progress(step, {"said": float(step)})
+'''
