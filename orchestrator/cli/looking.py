@@ -16,7 +16,7 @@ from orchestrator.cli.output import duration, emit_json, note, print_table, say
 if TYPE_CHECKING:
     from orchestrator.actions import SweepStatus
 
-__all__ = ["register"]
+__all__ = ["document", "register"]
 
 _STATUSES = ("planned", "running", "completed", "stopped", "failed", "cancelled")
 _SHOWN_FAILURES = 20
@@ -35,7 +35,7 @@ def ls(storage: Storage = None, as_json: AsJson = False) -> None:
 
     found = actions.ls(storage=storage)
     if as_json:
-        emit_json({"sweeps": [_document(one) for one in found]})
+        emit_json({"sweeps": [document(one) for one in found]})
         return
     if not found:
         note("no sweeps here. `cliffsweep run SWEEP.yaml` starts one.")
@@ -50,7 +50,7 @@ def status(name: Name, storage: Storage = None, as_json: AsJson = False) -> None
 
     found = actions.status(name, storage=storage)
     if as_json:
-        emit_json(_document(found))
+        emit_json(document(found))
         return
     used = [n for n in _STATUSES if found.counts.get(n)]
     rows = [
@@ -76,7 +76,8 @@ def _print_state(found: SweepStatus) -> None:
         note(f"Next: cliffsweep resume {found.sweep}")
 
 
-def _document(found: SweepStatus) -> dict[str, Any]:
+def document(found: SweepStatus) -> dict[str, Any]:
+    """The JSON document of a sweep's standing."""
     names = ("trial_id", "attempt", "failure_class", "reason")
     failures = [dict(zip(names, failure, strict=True)) for failure in found.failures]
     return asdict(found) | {"root": str(found.root), "failures": failures}

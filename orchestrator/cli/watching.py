@@ -1,4 +1,4 @@
-"""The verbs that follow a running sweep: watch, logs.
+"""The verbs that follow a sweep and its trials: watch, logs, why.
 
 Must never write.
 """
@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
+from orchestrator.cli.looking import document
 from orchestrator.cli.options import AsJson, Name, Storage
-from orchestrator.cli.output import emit_json, note, say
+from orchestrator.cli.output import duration, emit_json, note, print_table, say
 
 if TYPE_CHECKING:
     from orchestrator.actions import SweepStatus
@@ -27,14 +29,18 @@ def register(app: typer.Typer) -> None:
     """Adds the verbs."""
     app.command()(watch)
     app.command()(logs)
+    app.command()(why)
 
 
-def watch(name: Name, storage: Storage = None) -> None:
+def watch(name: Name, storage: Storage = None, as_json: AsJson = False) -> None:
     """Show how a sweep stands, live, and failures as they happen, until its driver ends."""
     from orchestrator.watching import standings
 
     found = standings(name, storage=storage)
-    if sys.stdout.isatty():
+    if as_json:
+        *_, last = found
+        emit_json(document(last))
+    elif sys.stdout.isatty():
         _live(found)
     else:
         _lines(found)
@@ -120,3 +126,28 @@ def logs(
         sys.stdout.buffer.flush()
     if last is None:
         note(f"{trial}: nothing was printed (trials run with --inline print to the terminal)")
+
+
+def why(
+    name: Name,
+    trial: Annotated[str, typer.Argument(help="The beginning of a trial's id.")],
+    storage: Storage = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say why a trial stands as it does, and where its seconds went."""
+    from orchestrator.reasons import why as find_why
+
+    found = find_why(name, trial, storage=storage)
+    if as_json:
+        emit_json(asdict(found) | {"seconds": {str(k): v for k, v in found.seconds.items()}})
+        return
+    say(f"trial {found.trial_id}: {found.status}")
+    for sentence in found.sentences:
+        say(f"  {sentence}")
+    phases = ("queue", "start", "work", "end")
+    rows = [
+        (attempt, *(duration(seconds[p]) if p in seconds else "" for p in phases))
+        for attempt, seconds in found.seconds.items()
+    ]
+    if rows:
+        print_table(["attempt", *phases], rows, right=("attempt", *phases))
