@@ -11,7 +11,7 @@ import platform
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import torch
 
@@ -122,6 +122,9 @@ class State:
 
         The directory must be private to the caller until this returns: renaming it into its place
         is what makes the checkpoint appear whole.
+
+        Raises:
+            OSError: the disk is full, or refuses.
         """
         content = {
             "format": _FORMAT,
@@ -131,7 +134,7 @@ class State:
             "environment": self.environment(),
         }
         with (directory / _FILE).open("wb") as file:
-            torch.save(content, file)
+            _save(content, file)
             file.flush()
             os.fsync(file.fileno())
         folder = os.open(directory, os.O_RDONLY)
@@ -150,6 +153,16 @@ class State:
             "vectors": torch.backends.cpu.get_cpu_capability(),
             "device": torch.cuda.get_device_name(self.device) if cuda else "cpu",
         }
+
+
+def _save(content: dict[str, Any], file: BinaryIO) -> None:
+    try:
+        torch.save(content, file)
+    except RuntimeError as error:
+        # Of a write that failed torch says that its archive is out of order.
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from None
+        raise
 
 
 def _read(path: Path) -> dict[str, Any]:

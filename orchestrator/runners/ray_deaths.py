@@ -1,9 +1,12 @@
 """Infers from what Ray says why a worker is gone.
 
-Must never need Ray: it reads names and words of an error that it is given.
+Must never need Ray: it reads the sentences that it is given.
 """
 
 from __future__ import annotations
+
+import re
+from typing import Final
 
 from orchestrator.attempt import Attempt, Outcome
 from orchestrator.control import cancelled
@@ -11,20 +14,32 @@ from orchestrator.failures import end_status
 
 __all__ = ["death"]
 
+_HEADING = re.compile(r"^Failure # .*$", re.MULTILINE)
+_SIGNS: Final = {
+    "OutOfMemoryError": "host_oom",
+    "running low on memory": "host_oom",
+    "NodeDiedError": "node_lost",
+    "node it was running on": "node_lost",
+    "its node has died": "node_lost",
+    "node died": "node_lost",
+    # Of a worker that died alone its node tells at once; here nobody on that node answers.
+    "actor is temporarily unavailable": "node_lost",
+}
+"""Words of Ray's sentences -> failure class, the first that is found."""
 
-def death(attempt: Attempt, error: Exception | None) -> Outcome:
-    """The outcome of an attempt whose worker did not live to tell; its end is not recorded yet."""
+
+def death(attempt: Attempt, cause: str) -> Outcome:
+    """The outcome of an attempt whose worker did not live to tell; its end is not recorded yet.
+
+    Args:
+        attempt: what ran.
+        cause: what Ray said of the worker's death; empty where it said nothing.
+    """
     if cancelled(attempt):
         return _gone(attempt, "cancelled", "killed, as the user asked.")
-    names = {base.__name__ for base in type(error).__mro__} if error is not None else set()
-    text = " ".join(str(error).split())
-    if "OutOfMemoryError" in names or "OutOfMemoryError" in text:
-        failure_class = "host_oom"
-    elif "NodeDiedError" in names or "node it was running on" in text or "node died" in text:
-        failure_class = "node_lost"
-    else:
-        failure_class = "worker_lost"
-    return _gone(attempt, failure_class, f"the worker process ended: {text[:600]}")
+    text = " ".join(_HEADING.sub("", cause).split())
+    found = next((name for sign, name in _SIGNS.items() if sign in text), "worker_lost")
+    return _gone(attempt, found, f"the worker process ended: {text[:600] or 'nobody knows why'}")
 
 
 def _gone(attempt: Attempt, failure_class: str, detail: str) -> Outcome:

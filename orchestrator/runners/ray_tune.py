@@ -14,6 +14,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from orchestrator.capture import captured
@@ -23,6 +24,7 @@ from orchestrator.errors import RunnerError
 from orchestrator.imports import heavy_imports
 from orchestrator.runners import Source
 from orchestrator.runners.ray_deaths import death
+from orchestrator.runners.ray_survival import survive_memory_kills
 from orchestrator.spec import Resources
 from orchestrator.trial import Attempt, Outcome, run_trial
 from results.store import Store
@@ -115,6 +117,7 @@ class _Wave:
         from ray import tune
         from ray.tune.error import TuneError
 
+        survive_memory_kills()
         logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
         with tempfile.TemporaryDirectory(prefix="cliffsweep-") as folder:
             tuner = tune.Tuner(
@@ -159,18 +162,25 @@ class _Wave:
         self._running[name] = attempt
         return {"attempt": attempt}
 
-    def ended(self, name: str, result: Mapping[str, Any] | None, error: Exception | None) -> None:
+    def ended(self, name: str, result: Mapping[str, Any] | None, cause: str) -> None:
         """Hears from Tune that a trial ended, with its last result or why its worker died."""
         attempt = self._running.pop(name, None)
         if attempt is None:
             return
         outcome = (result or {}).get("outcome")
-        self._source.done(outcome if isinstance(outcome, Outcome) else death(attempt, error))
+        self._source.done(outcome if isinstance(outcome, Outcome) else death(attempt, cause))
 
 
 def _import_tune() -> None:
     with heavy_imports("ray.tune"):
         import ray.tune  # noqa: F401
+
+
+def _cause(trial: Any) -> str:  # noqa: ANN401
+    """What Ray said of a worker's death, as Tune wrote it down on this machine."""
+    with contextlib.suppress(OSError, TypeError):
+        return Path(trial.error_file).read_text(errors="replace")
+    return ""
 
 
 def _name(trial: Any) -> str:  # noqa: ANN401
@@ -266,7 +276,7 @@ def _listener(wave: _Wave) -> Any:  # noqa: ANN401
             trial: Any,  # noqa: ANN401
             **info: object,
         ) -> None:
-            wave.ended(trial.trial_id, trial.last_result, None)
+            wave.ended(trial.trial_id, trial.last_result, "")
 
         def on_trial_error(
             self,
@@ -275,6 +285,6 @@ def _listener(wave: _Wave) -> Any:  # noqa: ANN401
             trial: Any,  # noqa: ANN401
             **info: object,
         ) -> None:
-            wave.ended(trial.trial_id, None, trial.get_pickled_error())
+            wave.ended(trial.trial_id, None, _cause(trial))
 
     return Listener()

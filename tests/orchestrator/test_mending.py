@@ -94,11 +94,29 @@ def test_cancel_reaches_running_and_waiting_trials(workplace):
 
 def test_a_killed_worker_that_was_to_be_cancelled_is_cancelled(tmp_path):
     attempt = Attempt(root=str(tmp_path), sweep="t", trial_id="abc", number=2, config={})
-    lost = death(attempt, RuntimeError("the worker died"))
+    lost = death(attempt, "the worker died")
     assert (lost.status, lost.failure_class) == ("failed", "worker_lost")
     control.cancel(Store(tmp_path), "abc", 2, now=True)
-    asked = death(attempt, RuntimeError("the worker died"))
+    asked = death(attempt, "the worker died")
     assert (asked.status, asked.failure_class, asked.recorded) == ("cancelled", "cancelled", False)
+
+
+@pytest.mark.parametrize(
+    ("cause", "failure_class"),
+    [
+        ("", "worker_lost"),
+        ("The actor is dead because its worker process has died.", "worker_lost"),
+        ("OutOfMemoryError: 1 worker(s) were killed due to the node running low", "host_oom"),
+        ("The actor is dead because its node has died. Node Id: 12", "node_lost"),
+        ("The actor ab is unavailable: The actor is temporarily unavailable: RPC", "node_lost"),
+    ],
+)
+def test_what_ray_says_of_a_death_has_a_class(tmp_path, cause, failure_class):
+    attempt = Attempt(root=str(tmp_path), sweep="t", trial_id="abc", number=0, config={})
+    heading = "Failure # 1 (occurred at 2026-01-01_00-00-00)\n"
+    found = death(attempt, heading + cause)
+    assert found.failure_class == failure_class
+    assert "Failure #" not in found.detail
 
 
 def test_a_look_costs_a_request_twice_a_second_at_most(tmp_path):
