@@ -5,6 +5,8 @@ ResultsError
 ├── SchemaError     a file is damaged, or is not one of ours
 │   └── NewerSchemaError    a file was written by a newer version
 ├── QueryError      a SQL statement was refused or failed
+│   └── LimitError  it passed a limit of memory, time or rows
+│       └── MemoryLimitError    of memory
 └── ReportError     a picture or a report could not be made
 
 Knows nothing of which command met the error, nor of exit codes.
@@ -16,6 +18,8 @@ import errno
 from pathlib import Path
 
 __all__ = [
+    "LimitError",
+    "MemoryLimitError",
     "NewerSchemaError",
     "QueryError",
     "ReportError",
@@ -84,6 +88,14 @@ class NewerSchemaError(SchemaError):
 
 class QueryError(ResultsError):
     """A SQL statement was refused or failed."""
+
+
+class LimitError(QueryError):
+    """A SQL statement passed a limit of memory, time or rows; nothing of its answer is kept."""
+
+
+class MemoryLimitError(LimitError):
+    """A SQL statement needs more memory than it may use."""
 
 
 class ReportError(ResultsError):

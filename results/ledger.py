@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from results import trials as trial_rows
+from results.compacted import PREFIX, read_compacted
 from results.errors import StorageError
 from results.events import (
     Event,
@@ -28,7 +29,7 @@ from results.events import (
     to_table,
 )
 from results.schema import decode, encode
-from results.store import SegmentName, Store, Sync, checkpoint_parts, resolve
+from results.store import Resolution, Store, Sync, checkpoint_parts, resolve
 from results.sweeping import SUPERSEDED_AGE_S, sweep_segments
 from results.trials import TrialRow
 
@@ -102,8 +103,7 @@ class Ledger:
 
     def attempts(self, trial_id: str) -> int:
         """The next free attempt number, behind all with a claim, an event, rows or a checkpoint."""
-        segments = filter(None, map(SegmentName.parse, self._store.list(f"metrics/{trial_id}/")))
-        used = {segment.attempt for segment in segments}
+        used = set(self._rows(trial_id).origins.get(trial_id, ()))
         used |= {attempt for _, attempt in self._checkpoints(trial_id)}
         attempt = max(used, default=-1) + 1
         while self._taken(trial_id, attempt):
@@ -157,7 +157,7 @@ class Ledger:
         return self._store.create(fold_name(files.number + 1), data)
 
     def sweep_superseded(self) -> list[str]:
-        """Deletes superseded segments and events that are at least 60 s old.
+        """Deletes superseded segments, finals, compacted files and events, at least 60 s old.
 
         Call it at the start and at the end of a run; it lists the whole store.
 
@@ -173,7 +173,7 @@ class Ledger:
         Returns:
             A name such as `checkpoints/<trial_id>/a0-120`, None if there is none.
         """
-        resolution = resolve(self._store.list(f"metrics/{trial_id}/"))
+        resolution = self._rows(trial_id)
         usable = [
             (step, attempt)
             for step, attempt in self._checkpoints(trial_id)
@@ -183,6 +183,21 @@ class Ledger:
             return None
         step, attempt = max(usable)
         return f"checkpoints/{trial_id}/a{attempt}-{step}"
+
+    def _rows(self, trial_id: str) -> Resolution:
+        """Which rows of a trial count, compacted ones among them."""
+        names = self._store.list(f"metrics/{trial_id}/")
+        while True:
+            try:
+                files, _ = read_compacted(self._store, self._store.list(PREFIX))
+            except FileNotFoundError:
+                continue  # A later one that the next listing names holds what it held.
+            held = {
+                name: [s for s in file.segments if s.trial_id == trial_id]
+                for name, file in files.items()
+                if trial_id in file.trials
+            }
+            return resolve(names, compacted=held)
 
     def _checkpoints(self, trial_id: str) -> set[tuple[int, int]]:
         """(step, attempt) of the trial's finished checkpoints."""

@@ -1,20 +1,44 @@
-"""One look at what a store holds, by name: enough to answer a question without locks.
+"""One look at what a store holds: enough to answer a question without locks.
 
-Opens no file.
+Opens no file but the footers of compacted ones.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
+from results.compacted import PREFIX, CompactedFile, read_compacted
 from results.events import EventFiles, sort_event_names
 from results.store import FinalsName, Resolution, SegmentName, Store, resolve
 
-__all__ = ["Listing", "take"]
+__all__ = ["Listing", "Resolved", "resolve_all", "take"]
 
 _TRIALS = re.compile(r"trials/[0-9]{6,12}\.parquet")
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What the names of rows and finals and the footers of compacted files say together.
+
+    Attributes:
+        segments: which segments live and which rows count.
+        finals: files with the finals of an attempt that no later attempt with rows replaced.
+        compacted: files of which at least one row is of use, the oldest first.
+        stale: compacted file -> trials whose finals in it are not to be used.
+        replaced: files with finals that are not to be used -> the file that counts.
+        problems: compacted file -> why it cannot be read.
+    """
+
+    segments: Resolution
+    finals: tuple[FinalsName, ...]
+    compacted: tuple[CompactedFile, ...]
+    stale: Mapping[str, frozenset[str]]
+    replaced: Mapping[FinalsName, str]
+    problems: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +51,9 @@ class Listing:
         events: event files.
         finals: finals of attempts that no later attempt with segments replaced.
         segments: which segments live and which rows count.
+        compacted: what stands for segments and finals that were folded together.
+        stale: compacted file -> trials whose finals in it are not to be used.
+        problems: (path, sentence) of compacted files that cannot be read.
     """
 
     store: Store
@@ -34,6 +61,9 @@ class Listing:
     events: EventFiles
     finals: tuple[FinalsName, ...]
     segments: Resolution
+    compacted: tuple[CompactedFile, ...] = ()
+    stale: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    problems: tuple[tuple[str, str], ...] = ()
 
     def path(self, name: object) -> str:
         """Where a stored name lies on disk."""
@@ -43,9 +73,17 @@ class Listing:
         """The fold of events, if there is one."""
         return [self.events.fold] if self.events.fold else []
 
+    def finished(self) -> set[str]:
+        """Trials whose last values stand in finals."""
+        loose = {finals.trial_id for finals in self.finals}
+        for file in self.compacted:
+            stale = self.stale.get(file.name, frozenset())
+            loose.update(finals.trial_id for finals in file.finals if finals.trial_id not in stale)
+        return loose
+
     def unfinished(self) -> list[SegmentName]:
-        """Counted segments of trials without finals, whole or cut."""
-        finished = {finals.trial_id for finals in self.finals}
+        """Counted segments of trials without finals, whole or cut; compacted ones left out."""
+        finished = self.finished()
         return [
             segment
             for segment in (*self.segments.whole(), *self.segments.cut())
@@ -54,11 +92,12 @@ class Listing:
 
     def paths(self) -> dict[str, str]:
         """Every file that an answer may be read from -> the kind of table that it holds."""
+        rows = [name for file in self.compacted for name in (file.name, file.rest_name) if name]
         kinds: dict[str, Iterable[object]] = {
             "trials": self.trials,
             "events": [*self.fold(), *self.events.loose.values()],
-            "finals": self.finals,
-            "metrics": self.segments.live,
+            "finals": [*self.finals, *(f.finals_name for f in self.compacted if f.finals)],
+            "metrics": [*self.segments.live, *rows],
         }
         return {self.path(name): kind for kind, names in kinds.items() for name in names}
 
@@ -72,7 +111,11 @@ def take(store: Store, *, without: Collection[str] = ()) -> Listing:
 
     Rows appear before the finals that sum them up, and those before the event that ends the
     attempt; so events are listed first and rows after them: what an event or a summary speaks of
-    is then in the listing. Trials come before all three and are listed last.
+    is then in the listing. Compacted files follow: what they replaced stays for a minute, and is
+    in the listing of rows unless they are in this one. Trials come before all and are listed last.
+
+    Raises:
+        NewerSchemaError: a newer version wrote one of the compacted files.
     """
 
     def names(prefix: str) -> list[str]:
@@ -80,21 +123,130 @@ def take(store: Store, *, without: Collection[str] = ()) -> Listing:
         return [n for n in listed if f"{store.root}/{n}" not in without] if without else listed
 
     events = sort_event_names(names("events/"))
-    finals = names("finals/")
-    segments = resolve(names("metrics/"))
+    finals, metrics = names("finals/"), names("metrics/")
+    while True:
+        try:
+            resolved = resolve_all(store, metrics=metrics, finals=finals, compacted=names(PREFIX))
+            problems = dict(resolved.problems)
+            files = [_without(file, store, without, problems) for file in resolved.compacted]
+            break
+        except FileNotFoundError:
+            continue  # Replaced and deleted since the listing: the new one has what replaced it.
     trials = tuple(filter(_TRIALS.fullmatch, names("trials/")))
-    return Listing(store, trials, events, _valid(finals, segments), segments)
-
-
-def _valid(names: list[str], segments: Resolution) -> tuple[FinalsName, ...]:
-    """For each trial the finals of its highest attempt, if it is also the highest with rows."""
-    newest: dict[str, FinalsName] = {}
-    for finals in filter(None, map(FinalsName.parse, names)):
-        known = newest.get(finals.trial_id)
-        if known is None or finals.attempt > known.attempt:
-            newest[finals.trial_id] = finals
-    return tuple(
-        finals
-        for finals in newest.values()
-        if finals.attempt >= (segments.highest(finals.trial_id) or 0)
+    problems |= _strays(store, metrics, resolved.segments)
+    return Listing(
+        store,
+        trials,
+        events,
+        resolved.finals,
+        resolved.segments,
+        tuple(files),
+        resolved.stale,
+        tuple((f"{store.root}/{name}", said) for name, said in problems.items()),
     )
+
+
+def _strays(store: Store, metrics: Sequence[str], segments: Resolution) -> dict[str, str]:
+    """Parquet files among the segments that are named like none -> that they are passed over."""
+    if len(segments.live) + len(segments.superseded) == len(metrics):
+        return {}
+    return {
+        name: f"{store.root}/{name}: must be named like a segment, got another. Move it away."
+        for name in metrics
+        if name.endswith(".parquet") and SegmentName.parse(name) is None
+    }
+
+
+def resolve_all(
+    store: Store, *, metrics: Iterable[str], finals: Iterable[str], compacted: Iterable[str]
+) -> Resolved:
+    """Decides which rows and which finals count, compacted ones among them.
+
+    Args:
+        store: where the footers of compacted files are read.
+        metrics: names below `metrics/`.
+        finals: names below `finals/`.
+        compacted: names below `compact/`.
+
+    Raises:
+        NewerSchemaError: a newer version wrote a compacted file.
+        FileNotFoundError: a compacted file is gone by now.
+    """
+    files, problems = read_compacted(store, compacted)
+    segments = resolve(metrics, compacted={name: f.segments for name, f in files.items()})
+    loose = list(filter(None, map(FinalsName.parse, finals)))
+    used, stale, replaced = _choose(loose, files, segments)
+    useful = tuple(files[name] for name in sorted(files) if segments.parts[name])
+    return Resolved(segments, used, useful, stale, replaced, problems)
+
+
+def _choose(
+    loose: Sequence[FinalsName], files: Mapping[str, CompactedFile], segments: Resolution
+) -> tuple[tuple[FinalsName, ...], dict[str, frozenset[str]], dict[FinalsName, str]]:
+    """For each trial the finals of its highest attempt, if it is also the highest with rows.
+
+    A compacted summary counts only as long as nobody stored rows of its attempt behind those that
+    it sums up; it goes ahead of a loose one then, and that of the latest file ahead of others.
+
+    Returns:
+        Loose finals to use, compacted file -> trials not to use, unused loose finals -> what is
+        used instead.
+    """
+    best: dict[str, tuple[int, str, FinalsName]] = {}
+    offered = [("", finals) for finals in loose]
+    for name, file in files.items():
+        for finals in file.finals if segments.parts[name] else ():
+            key = finals.trial_id, finals.attempt
+            if file.lasts.get(key, -1) >= segments.lasts.get(key, -1):
+                offered.append((name, finals))
+    for file_name, finals in offered:
+        highest = segments.highest(finals.trial_id)
+        if highest is None or finals.attempt >= highest:
+            known = best.get(finals.trial_id)
+            if known is None or (finals.attempt, file_name) > known[:2]:
+                best[finals.trial_id] = finals.attempt, file_name, finals
+    used = tuple(finals for _, name, finals in best.values() if not name)
+    stale: dict[str, set[str]] = defaultdict(set)
+    for name, file in files.items():
+        for finals in file.finals:
+            if best.get(finals.trial_id, (0, ""))[1] != name:
+                stale[name].add(finals.trial_id)
+    replaced = {
+        finals: best[finals.trial_id][1]
+        for finals in loose
+        if finals.trial_id in best and best[finals.trial_id][1]
+    }
+    return used, {name: frozenset(trials) for name, trials in stale.items()}, replaced
+
+
+def _without(
+    file: CompactedFile, store: Store, without: Collection[str], problems: dict[str, str]
+) -> CompactedFile:
+    """What a compaction still stands for if parts of it are missing or cannot be read.
+
+    Raises:
+        FileNotFoundError: all of it is gone.
+    """
+    rest, finals = file.rest_name, file.finals_name
+    if rest and _lacks(rest, file, store, without, problems):
+        file = replace(file, rested=False, partial=True)
+    if finals and _lacks(finals, file, store, without, problems):
+        file = replace(file, finals=(), partial=True)
+    return file
+
+
+def _lacks(
+    name: str,
+    file: CompactedFile,
+    store: Store,
+    without: Collection[str],
+    problems: dict[str, str],
+) -> bool:
+    path = store.path(name)
+    if str(path) in without:
+        return True
+    if path.exists():
+        return False
+    store.path(file.name).stat()  # Of a file that was replaced this one goes first.
+    problems[name] = f"{path}: must stand beside {Path(file.name).name}, got removed. Put it back."
+    return True

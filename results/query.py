@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -17,7 +18,7 @@ import pyarrow as pa
 from results.errors import NewerSchemaError, QueryError, SchemaError
 from results.listing import take
 from results.query_errors import explain
-from results.query_gate import check
+from results.query_gate import Statement, check, check_size
 from results.query_session import Session
 from results.query_views import VIEWS
 from results.schema import check_footer
@@ -28,16 +29,22 @@ __all__ = ["VIEWS", "Reader", "open_stores"]
 _TRIES: Final = 4
 """Listings per statement: files may be folded away, and damaged ones found, in between."""
 
+_REMEMBERED: Final = 64
+"""Statements whose check is remembered."""
+
 _REMARK = re.compile(r"--.*")
 _WORD = re.compile(r"[a-z_]+")
 
 
-def open_stores(roots: Sequence[Path], *, memory: str = "2GB") -> Reader:
+def open_stores(
+    roots: Sequence[Path], *, memory: str = "2GB", as_of: datetime | None = None
+) -> Reader:
     """Opens run directories for reading.
 
     Args:
         roots: run directories `<storage>/<sweep>`; missing or empty ones give empty answers.
         memory: limit of DuckDB's own buffers, such as `512MB`.
+        as_of: shows the stores as they were then, in whichever time zone; None for now.
 
     Returns:
         A reader over one listing of each; leave it as a context manager.
@@ -46,7 +53,7 @@ def open_stores(roots: Sequence[Path], *, memory: str = "2GB") -> Reader:
         NewerSchemaError: a newer version wrote one of them.
         StorageError: a folder cannot be listed.
     """
-    return Reader([Store(root) for root in roots], memory=memory)
+    return Reader([Store(root) for root in roots], memory=memory, as_of=as_of)
 
 
 class Reader:
@@ -59,30 +66,42 @@ class Reader:
     same answer; a damaged one is passed over and named in `warnings`.
     """
 
-    def __init__(self, stores: Sequence[Store], *, memory: str) -> None:
+    def __init__(
+        self, stores: Sequence[Store], *, memory: str, as_of: datetime | None = None
+    ) -> None:
         """Lists the stores; see `open_stores`."""
         self.warnings: list[str] = []
         self._stores = stores
         self._memory = memory
+        self._as_of = as_of
         self._unreadable: set[str] = set()
+        self._passed: dict[str, Statement] = {}
         self._session = self._open()
 
-    def sql(self, text: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
+    def sql(
+        self,
+        text: str,
+        parameters: Mapping[str, object] | None = None,
+        *,
+        max_rows: int | None = None,
+    ) -> pa.Table:
         """Answers one SELECT of a user over the views, see `VIEWS`.
 
         Args:
             text: the statement; `$name` stands for a parameter.
             parameters: its values by name.
+            max_rows: rows that the answer may have; None for any number.
 
         Raises:
+            LimitError: the answer has more rows, or needs more memory than DuckDB may use.
             QueryError: refused or failed, in one line.
         """
-        statement = check(self._session.serialized(text), views=VIEWS)
+        statement = self._checked(text)
 
         def answer(session: Session) -> pa.Table:
             session.need(statement.views, columns=statement.columns)
             session.lock()
-            return session.run(text, parameters)
+            return session.run(text, parameters, max_rows=max_rows)
 
         return self._answered(answer, views=statement.views)
 
@@ -128,10 +147,23 @@ class Reader:
     ) -> None:
         self.close()
 
+    def _checked(self, text: str) -> Statement:
+        """What the gate says to a text; it is asked once about each of the last few."""
+        if text not in self._passed:
+            check_size(text)
+            statement = check(self._session.serialized(text), views=VIEWS)
+            if len(self._passed) >= _REMEMBERED:
+                self._passed.clear()
+            self._passed[text] = statement
+        return self._passed[text]
+
     def _open(self) -> Session:
         """A session over a fresh listing, without what cannot be read."""
         listings = [take(store, without=self._unreadable) for store in self._stores]
-        session = Session(listings, memory=self._memory)
+        for path, sentence in (problem for listing in listings for problem in listing.problems):
+            self._unreadable.add(path)
+            self.warnings.append(sentence)
+        session = Session(listings, memory=self._memory, as_of=self._as_of)
         if session.suspicious() and self._look_for_files(session):
             session.close()
             return self._open()
@@ -147,12 +179,12 @@ class Reader:
                 return answer(self._session)
             except duckdb.Error as error:
                 retry = self._blames_files(error) and self._look_for_files(self._session)
-                message = explain(error, self._session.columns())
+                explained = explain(error, self._session.columns)
             if retry or self._session.building:  # Half-built views are no base for any answer.
                 self._session.close()
                 self._session = self._open()
             if not retry:
-                raise QueryError(message)
+                raise explained
         raise QueryError("sql: the files change faster than they can be read. Try again.")
 
     def _blames_files(self, error: duckdb.Error) -> bool:

@@ -6,10 +6,11 @@ Knows nothing of stores; sees only the message and the names that would have bee
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import duckdb
 
+from results.errors import MemoryLimitError, QueryError
 from results.query_gate import nearest
 
 __all__ = ["explain"]
@@ -28,18 +29,27 @@ _EXCESS = re.compile(r"identifiers of the excess parameters: (?P<names>.+)")
 _KIND = re.compile(r"^[A-Z][A-Za-z ]* Error: ")
 
 
-def explain(error: duckdb.Error, columns: Collection[str]) -> str:
+def explain(error: duckdb.Error, columns: Callable[[], Collection[str]]) -> QueryError:
     """The error in one line.
 
     Args:
         error: what DuckDB raised.
-        columns: columns of the views that the statement reads.
+        columns: gives the columns of the views that the statement reads; asked only where they
+            are to be named, since nothing can be asked where memory ran out.
     """
-    message = str(error)
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return MemoryLimitError(
+            f"sql: the query needs more memory than it may use ({_first(str(error))}). Ask for "
+            "less."
+        )
+    return QueryError(_sentence(str(error), columns))
+
+
+def _sentence(message: str, columns: Callable[[], Collection[str]]) -> str:
     if match := _COLUMN.search(message):
         name = match["a"] or match["b"]
         return (
-            f'sql: a column must belong to a view in FROM, got "{name}". {nearest(name, columns)}'
+            f'sql: a column must belong to a view in FROM, got "{name}". {nearest(name, columns())}'
         )
     if match := _FIELD.search(message):
         entries = _ENTRIES.search(message)
@@ -58,10 +68,6 @@ def explain(error: duckdb.Error, columns: Collection[str]) -> str:
         return f"sql: each $name needs a value, got none for {match['names']}. Bind it by name."
     if match := _EXCESS.search(message):
         return f"sql: the statement has no ${match['names']}. Leave that value out."
-    if isinstance(error, duckdb.OutOfMemoryException):
-        return (
-            f"sql: the query needs more memory than it may use ({_first(message)}). Ask for less."
-        )
     return f"sql: {_first(message)}"
 
 

@@ -18,7 +18,7 @@ from typing import Any, Final, NoReturn
 
 from results.errors import QueryError
 
-__all__ = ["TABLE_FUNCTIONS", "Statement", "check", "nearest"]
+__all__ = ["TABLE_FUNCTIONS", "Statement", "check", "check_size", "nearest"]
 
 TABLE_FUNCTIONS: Final = frozenset(
     {"generate_series", "json_each", "json_tree", "range", "regexp_split_to_table", "unnest"}
@@ -32,9 +32,11 @@ _REFUSED_FUNCTIONS: Final = frozenset(
         *("sleep_ms", "pg_sleep"),
         *("json_serialize_sql", "json_deserialize_sql", "json_serialize_plan"),
         *("json_execute_serialized_sql", "query", "query_table", "getenv"),
+        *("combine", "finalize", "to_aggregate_state", "variant_bytes_to_variant"),
     }
 )
-"""Functions that reach beyond their arguments: settings, state, the log, other statements."""
+"""Functions that reach beyond their arguments (settings, state, the log, other statements), or take
+bytes for what DuckDB itself has in memory."""
 
 _EXPRESSIONS: Final = frozenset(
     {
@@ -54,6 +56,9 @@ _NODES: Final = frozenset(
 )
 
 _ANSWERED_SHOWS: Final = frozenset({"DESCRIBE", "SUMMARY"})
+
+_LONGEST: Final = 1_000_000
+"""Characters of a statement; the parser takes a hundred times as much memory."""
 
 Scope = frozenset[str]
 
@@ -96,6 +101,25 @@ def check(serialized: str, *, views: Collection[str]) -> Statement:
     walk = _Walk(views)
     walk.over(statements[0]["node"])
     return Statement(frozenset(walk.views), frozenset(walk.columns))
+
+
+def check_size(text: str) -> None:
+    """Lets a text pass that the parser can take in.
+
+    Raises:
+        QueryError: it is too long, or no text that can be written down.
+    """
+    if len(text) > _LONGEST:
+        raise QueryError(
+            f"sql: a statement may have {_LONGEST} characters, got {len(text)}. Bind long values "
+            "as parameters."
+        )
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            told = "sql: a statement must be UTF-8, got other bytes. Convert it."
+            raise QueryError(told) from None
 
 
 def nearest(word: str, known: Collection[str]) -> str:

@@ -6,13 +6,15 @@ Knows nothing of retries, nor of what a statement may say.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Final
 
 import duckdb
 import pyarrow as pa
 
-from results.errors import QueryError
+from results.errors import LimitError, QueryError
 from results.listing import Listing
+from results.query_messages import Limits
 from results.query_views import VIEWS, Views, literal
 from results.schema import SCHEMA_VERSION
 
@@ -22,13 +24,22 @@ __all__ = ["Session"]
 # extensions fetched on demand, stored secrets. Then the limits. Paths come last, see `lock`.
 _SETTINGS: Final = (
     "SET TimeZone = 'UTC'",
+    "SET enable_progress_bar = false",  # It would go to standard output, which is for results.
     "SET python_enable_replacements = false",
     "SET autoinstall_known_extensions = false",
     "SET autoload_known_extensions = false",
     "SET allow_community_extensions = false",
     "SET allow_persistent_secrets = false",
     "SET temp_directory = ''",
+    # Statistics in files leave NaN out. The files are read so that nothing is skipped for it, see
+    # `read_parquet`; but then DuckDB takes NaN for the largest value of every column.
+    "SET disabled_optimizers = 'statistics_propagation'",
+    "SET parquet_metadata_cache = true",  # Files never change.
 )
+
+
+_BATCH_ROWS: Final = 50_000
+"""Rows that are taken from a result at a time while they are counted."""
 
 
 class Session:
@@ -38,16 +49,19 @@ class Session:
         building: whether views are being built, so that an error is a file's, not a statement's.
     """
 
-    def __init__(self, listings: Sequence[Listing], *, memory: str) -> None:
+    def __init__(
+        self, listings: Sequence[Listing], *, memory: str, as_of: datetime | None = None
+    ) -> None:
         """Connects; files are opened when a statement needs them."""
         self.building = False
         self._listings = listings
         self._memory = memory
+        self._as_of = as_of
         self._connection = duckdb.connect(":memory:")
         for setting in _SETTINGS:
             self._connection.execute(setting)
         self._connection.execute(f"SET memory_limit = {literal(memory)}")
-        self._views = Views(self._connection, listings)
+        self._views = Views(self._connection, listings, as_of=as_of)
         self._needed: set[str] = set()
         self._locked = False
 
@@ -64,7 +78,7 @@ class Session:
         if not self._locked or self._needed.issuperset(views):
             return self
         self.close()
-        fresh = Session(self._listings, memory=self._memory)
+        fresh = Session(self._listings, memory=self._memory, as_of=self._as_of)
         fresh._needed = self._needed
         return fresh
 
@@ -116,11 +130,30 @@ class Session:
         self._connection.execute("SET lock_configuration = true")
         self._locked = True
 
-    def run(self, text: str, parameters: Mapping[str, object] | None) -> pa.Table:
-        """Runs a statement that was checked before, or one of our own."""
+    def run(
+        self,
+        text: str,
+        parameters: Mapping[str, object] | None,
+        *,
+        max_rows: int | None = None,
+    ) -> pa.Table:
+        """Runs a statement that was checked before, or one of our own.
+
+        Raises:
+            LimitError: the answer has more than `max_rows` rows.
+        """
         self.building = False
         relation = self._connection.sql(text, params=dict(parameters) if parameters else None)
-        return relation.to_arrow_table() if relation is not None else pa.table({})
+        if relation is None:
+            return pa.table({})
+        if max_rows is None:
+            return relation.to_arrow_table()
+        try:
+            return _taken(relation.to_arrow_reader(_BATCH_ROWS), max_rows=max_rows)
+        except MemoryError:
+            raise
+        except (OSError, pa.ArrowException) as error:
+            raise _named(str(error)) from None
 
     def paths(self) -> dict[str, str]:
         """Every listed file -> the kind of table that it holds."""
@@ -143,3 +176,26 @@ class Session:
     def close(self) -> None:
         """Ends the connection."""
         self._connection.close()
+
+
+def _taken(reader: pa.RecordBatchReader, *, max_rows: int) -> pa.Table:
+    """All rows, read no further than to the first one too many."""
+    batches, rows = [], 0
+    for batch in reader:
+        rows += batch.num_rows
+        if rows > max_rows:
+            raise LimitError(Limits(max_rows=max_rows).over_rows())
+        batches.append(batch)
+    return pa.Table.from_batches(batches, schema=reader.schema)
+
+
+def _named(message: str) -> duckdb.Error:
+    """DuckDB's own error again, of which a reader of batches has kept the text alone."""
+    kinds = {
+        "IO Error": duckdb.IOException,
+        "Invalid Input Error": duckdb.InvalidInputException,
+        "Out of Memory Error": duckdb.OutOfMemoryException,
+        "Serialization Error": duckdb.SerializationException,
+    }
+    kind: type[duckdb.Error] = kinds.get(message.partition(":")[0], duckdb.Error)
+    return kind(message)

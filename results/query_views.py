@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -14,8 +15,8 @@ import duckdb
 
 from results.events import EventKey
 from results.listing import Listing
-from results.schema import METRICS
-from results.store import SegmentName
+from results.query_as_of import RowsAsOf
+from results.query_rows import Rows, literal, read_parquet
 
 __all__ = ["TRIAL_COLUMNS", "VIEWS", "Views", "identifier", "literal"]
 
@@ -37,12 +38,6 @@ Structure: TypeAlias = "str | list[Structure] | dict[str, Structure]"
 """What `json_group_structure` answers: a type's name, [of the items] or {of the fields}."""
 
 _SQL = Path(__file__).with_name("sql")
-_METRIC_COLUMNS = ", ".join(METRICS.names)
-
-
-def literal(text: str) -> str:
-    """A text as a SQL string."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def identifier(name: str) -> str:
@@ -53,13 +48,27 @@ def identifier(name: str) -> str:
 class Views:
     """Small tables copied into memory, views over exact paths; each built when first needed."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, listings: Sequence[Listing]) -> None:
-        """Prepares empty tables; no stored file is opened yet."""
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        listings: Sequence[Listing],
+        *,
+        as_of: datetime | None = None,
+    ) -> None:
+        """Prepares empty tables; no stored file is opened yet.
+
+        Args:
+            connection: where the views are built.
+            listings: what they show.
+            as_of: shows it as it was then; None for now.
+        """
         self._connection = connection
         self._listings = listings
         self._built: set[str] = set()
         self._columns: frozenset[str] = frozenset()
         self._run("tables.sql")
+        self._past = None if as_of is None else RowsAsOf(connection, listings, as_of=as_of)
+        self._rows = self._past or Rows(connection, listings)
 
     def need(self, views: Collection[str], *, columns: Collection[str] = ()) -> None:
         """Builds what is missing of these views.
@@ -83,7 +92,7 @@ class Views:
         """Names of the event files that the listing's fold does not hold."""
         loose = dict(listing.events.loose)
         if loose and listing.events.fold:
-            source = _read([listing.path(listing.events.fold)])
+            source = read_parquet([listing.path(listing.events.fold)])
             rows = self._connection.execute(
                 "SELECT trial_id, attempt, if(status = 'running', 'run', 'end') " + f"FROM {source}"
             ).fetchall()
@@ -106,6 +115,8 @@ class Views:
         for number, listing in enumerate(self._listings):
             self._insert_trials(number, listing)
             self._insert_events(listing)
+        if self._past is not None:
+            self._past.forget_later()
         self._run("status.sql")
 
     def _insert_trials(self, number: int, listing: Listing) -> None:
@@ -114,7 +125,7 @@ class Views:
             self._connection.execute(
                 f"INSERT INTO kept.trial_rows BY NAME SELECT {number} AS store, filename AS file, "
                 "file_row_number AS place, * EXCLUDE (filename, file_row_number) "
-                f"FROM {_read(map(listing.path, listing.trials), *options)}"
+                f"FROM {read_parquet(map(listing.path, listing.trials), *options)}"
             )
 
     def _insert_events(self, listing: Listing) -> None:
@@ -123,72 +134,47 @@ class Views:
             if names:
                 self._connection.execute(
                     f"INSERT INTO kept.event_rows BY NAME SELECT {source} AS folded, * "
-                    f"FROM {_read(map(listing.path, names), 'union_by_name=true')}"
+                    f"FROM {read_parquet(map(listing.path, names), 'union_by_name=true')}"
                 )
 
     def _finals(self) -> None:
+        if self._past is not None:  # Which attempts had ended by then, events say.
+            self._once("status", self._status)
+        self._loose_finals()
+        self._compacted_finals()
+        self._connection.execute(f"CREATE VIEW kept.unfinished AS {self._rows.unfinished()}")
+        self._run("finals.sql")
+
+    def _loose_finals(self) -> None:
         paths = [listing.path(name) for listing in self._listings for name in listing.finals]
         if paths:
             self._connection.execute(
                 # Questions ask by name; and keeping the files' order would take twice as long.
-                "INSERT INTO kept.finals BY NAME "
-                f"SELECT * EXCLUDE (attempt) FROM {_read(paths)} ORDER BY name"
+                "INSERT INTO kept.finals BY NAME SELECT * EXCLUDE (attempt) "
+                f"FROM {read_parquet(paths)}{self._ended()} ORDER BY name"
             )
-        unfinished = self._counted([listing.unfinished() for listing in self._listings])
-        self._connection.execute(f"CREATE VIEW kept.unfinished AS {unfinished}")
-        self._run("finals.sql")
+
+    def _compacted_finals(self) -> None:
+        for listing in self._listings:
+            for file in listing.compacted:
+                if file.finals_name:
+                    stale = sorted(listing.stale.get(file.name, ()))
+                    self._connection.execute(
+                        "INSERT INTO kept.finals BY NAME SELECT * EXCLUDE (attempt) "
+                        f"FROM {read_parquet([listing.path(file.finals_name)])}{self._ended()} "
+                        "WHERE NOT list_contains($1::VARCHAR[], trial_id)",
+                        [stale],
+                    )
+
+    def _ended(self) -> str:
+        """What leaves out finals that nobody had written yet."""
+        return "" if self._past is None else f" {self._past.ended()}"
 
     def _metrics(self) -> None:
-        live = [[*listing.segments.whole(), *listing.segments.cut()] for listing in self._listings]
-        self._connection.execute(f"CREATE VIEW metrics AS {self._counted(live)}")
+        self._connection.execute(f"CREATE VIEW metrics AS {self._rows.counted()}")
 
     def _metrics_all(self) -> None:
-        self._once("cutoffs", self._cutoffs)
-        selects = [f"SELECT {_METRIC_COLUMNS}, true AS counted FROM kept.metrics"]
-        for number, listing in enumerate(self._listings):
-            whole = set(listing.segments.whole())
-            rest = [segment for segment in listing.segments.live if segment not in whole]
-            for segments, join, counted in (
-                (listing.segments.whole(), "", "true"),
-                (rest, _cutoff_join(number), "step <= cutoff"),
-            ):
-                if segments:
-                    source = _read(map(listing.path, segments))
-                    selects.append(
-                        f"SELECT {_METRIC_COLUMNS}, {counted} AS counted FROM {source} {join}"
-                    )
-        self._connection.execute(f"CREATE VIEW metrics_all AS {' UNION ALL '.join(selects)}")
-
-    def _counted(self, segments: Sequence[Iterable[SegmentName]]) -> str:
-        """A query for the counted rows of the given live segments of each store."""
-        self._once("cutoffs", self._cutoffs)
-        whole: list[str] = []
-        selects: list[str] = [f"SELECT {_METRIC_COLUMNS} FROM kept.metrics"]
-        for number, (listing, names) in enumerate(zip(self._listings, segments, strict=True)):
-            cut: list[str] = []
-            for name in names:
-                inside = listing.segments.counts(name.trial_id, name.attempt, name.last)
-                (whole if inside else cut).append(listing.path(name))
-            if cut:
-                selects.append(
-                    f"SELECT {_METRIC_COLUMNS} FROM {_read(cut)} {_cutoff_join(number)} "
-                    "WHERE step <= cutoff"
-                )
-        if whole:
-            selects.append(f"SELECT {_METRIC_COLUMNS} FROM {_read(whole)}")
-        return " UNION ALL ".join(selects[1:] or selects)
-
-    def _cutoffs(self) -> None:
-        rows = [
-            (number, trial_id, attempt, cutoff)
-            for number, listing in enumerate(self._listings)
-            for (trial_id, attempt), cutoff in listing.segments.cutoffs().items()
-        ]
-        if rows:
-            self._connection.execute(
-                "INSERT INTO kept.cutoffs SELECT unnest($1), unnest($2), unnest($3), unnest($4)",
-                [list(column) for column in zip(*rows, strict=True)],
-            )
+        self._connection.execute(f"CREATE VIEW metrics_all AS {self._rows.everything()}")
 
     def _trials(self, columns: Collection[str]) -> None:
         self._once("status", self._status)
@@ -219,18 +205,6 @@ class Views:
             return "config::JSON"
         fields = _plain(json.loads(structure), integers="HUGEINT" if huge else "BIGINT")
         return f"from_json(config::JSON, {literal(json.dumps(fields))})"
-
-
-def _read(paths: Iterable[str], *options: str) -> str:
-    listed = ", ".join(map(literal, paths))
-    return f"read_parquet({', '.join([f'[{listed}]', *options])})"
-
-
-def _cutoff_join(store: int) -> str:
-    return (
-        f"JOIN (SELECT trial_id, attempt, cutoff FROM kept.cutoffs WHERE store = {store}) "
-        "USING (trial_id, attempt)"
-    )
 
 
 def _column_names(names: Iterable[str]) -> list[str]:

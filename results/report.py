@@ -1,217 +1,145 @@
-"""Draws the cells and their fit, one picture an architecture and one of all cells together.
+"""Writes the report of a sweep: one page that needs nothing else, its pictures and its tables.
 
-Computes nothing itself: what is drawn is what `results.cliff` says.
+Must never change what a store says: it writes into the report's folder alone.
 """
 
 from __future__ import annotations
 
+import csv
 import io
-import math
-import textwrap
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from results.errors import StorageError
+from results.query import open_stores
+from results.report_figures import Document, collect
+from results.report_findings import standing
+from results.report_fit_png import draw, scatter
+from results.report_page import render
+from results.report_png import to_png
+from results.report_scene import side_by_side
+from results.report_sections import sections
+from results.report_verify import Difference, Verdict, verify
+from results.report_words import headline
 
-from results.cliff import Cell, Fit, cells, cliff
-from results.query import Reader
-from results.store import Store
-
-__all__ = ["draw", "scatter"]
-
-# Okabe & Ito's colours, told apart by all common kinds of colour blindness; black is the fit's.
-_COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
-_MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")
-_INK: Final = "#222222"
-_PALE: Final = "#888888"
-_LABELS: Final = {
-    "accuracy_ratio": "score: {metric} / baseline's",
-    "exp_loss": "score: exp(baseline's {metric} − {metric})",
-    "difference": "score: {metric} − baseline's",
-    None: "score: {metric}",
-}
+__all__ = ["Difference", "Verdict", "Written", "draw", "scatter", "verify", "write"]
 
 
-def scatter(reader: Reader, directory: Path, *, fits: Sequence[Fit] | None = None) -> list[Path]:
-    """Writes `cliff-<group>.png` for each architecture and for all cells together.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A report that was written.
 
-    A cell left out of the fit is hollow; one far below all others stands at the lower edge with its
-    score beside it.
+    Attributes:
+        page: the HTML file.
+        size: of the page, in bytes.
+        figures: pictures and tables beside it.
+        headline: what the sweep says about a cliff, in a few words.
+        finding: what stands behind that.
+        notes: what a reader must know before: still running, partial, unreadable files.
+        document: all of it, as the page holds it.
+    """
+
+    page: Path
+    size: int
+    figures: tuple[Path, ...]
+    headline: str
+    finding: str
+    notes: tuple[str, ...]
+    document: Document
+
+
+def write(
+    root: Path,
+    *,
+    delta: float = 0.01,
+    as_of: datetime | None = None,
+    output: Path | None = None,
+    partial: bool = False,
+    sweep_file: Mapping[str, str] | None = None,
+    pictures: bool = True,
+) -> Written:
+    """Writes the page, and beside it a CSV of every figure and a PNG of every drawn one.
 
     Args:
-        reader: an open store.
-        directory: where to write; created if missing.
-        fits: what `cliff` returned for this reader, if at hand.
-
-    Returns:
-        The files, none where no completed trial has a score and a sparsity.
+        root: run directory `<storage>/<sweep>`.
+        delta: loss of score that still counts as none.
+        as_of: shows the store as it was then, with a time zone; None for now.
+        output: the page; None for `<root>/report/index.html`, its figures in `figures/` there.
+            The figures of another page lie in a folder named after it.
+        partial: whether to fit although cells are missing; else such a page goes without fits.
+        sweep_file: `name` in the run directory and `text` of the sweep file, if there is one.
+        pictures: whether to draw the PNG files.
 
     Raises:
-        StorageError: a file cannot be written.
+        NewerSchemaError: a newer version wrote the store.
+        StorageError: a file cannot be read or written.
     """
-    members = cells(reader)
-    store = Store(directory)
-    written: list[Path] = []
-    for fit in cliff(reader) if fits is None else fits:
-        inside = [c for c in members if fit.architecture in (None, c.architecture)]
-        if fit.mechanism is None and _drawable(inside):
-            name = f"cliff-{fit.group}.png"
-            store.put(name, _png(draw(fit, inside)))
-            written.append(store.path(name))
-    return written
-
-
-def draw(fit: Fit, members: Sequence[Cell]) -> Figure:
-    """The picture of one fit.
-
-    Args:
-        fit: of an architecture, or pooled.
-        members: its cells, those left out among them.
-    """
-    figure = Figure(figsize=(8.0, 4.8), dpi=150, layout="constrained")
-    axes = figure.add_subplot()
-    bottom, top = _limits(fit, members)
-    _draw_fit(axes, fit)
-    _draw_cells(axes, fit, members, edge=bottom + 0.03 * (top - bottom))
-    axes.set_xlim(-0.02, 1.02)
-    axes.set_ylim(bottom, top)
-    axes.set_xlabel("measured sparsity (share of activations that are exactly 0)", color=_INK)
-    axes.set_ylabel(_score_label(members), color=_INK)
-    axes.set_title(_title(fit), loc="left", fontsize=12, color=_INK)
-    axes.grid(color="#e6e6e6", linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    if axes.get_legend_handles_labels()[0]:
-        figure.legend(loc="outside right upper", fontsize=8, frameon=False, labelcolor=_INK)
-    figure.supxlabel(_caption(fit, members), x=0.01, ha="left", fontsize=7.5, color="#555555")
-    return figure
-
-
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return buffer.getvalue()
-
-
-def _drawable(members: Iterable[Cell]) -> list[tuple[float, float, Cell]]:
-    return [
-        (cell.sparsity, cell.score, cell)
-        for cell in members
-        if cell.sparsity is not None
-        and cell.score is not None
-        and math.isfinite(cell.sparsity)
-        and math.isfinite(cell.score)
-    ]
-
-
-def _limits(fit: Fit, members: Sequence[Cell]) -> tuple[float, float]:
-    """Scores shown: all that the fit rests on; what was left out only while it stays readable."""
-    shown = _drawable(members)
-    kept = [score for _, score, cell in shown if cell.left_out is None]
-    scores = kept or [score for _, score, _ in shown] or [0.0, 1.0]
-    low, high = min(scores), max(scores)
-    span = max(high - low, 0.05)
-    everything = [score for _, score, _ in shown] or [low]
-    if min(everything) > low - span:
-        low = min(low, *everything)
-    if max(everything) < high + span:
-        high = max(high, *everything)
-    return low - 0.12 * span, high + 0.12 * span
-
-
-def _draw_fit(axes: Axes, fit: Fit) -> None:
-    curve = fit.curve
-    corners = [curve.lowest, *([] if fit.break_ is None else [fit.break_]), curve.highest]
-    heights = [curve.at(corner) for corner in corners]
-    if fit.interval is not None and fit.break_ is not None:
-        low, high = fit.interval
-        axes.axvspan(low, high, color="#bbbbbb", alpha=0.35, linewidth=0, label="95 % interval")
-        axes.axvline(fit.break_, color=_INK, linewidth=1, linestyle=(0, (4, 3)), label="break")
-    drawn = [(x, y) for x, y in zip(corners, heights, strict=True) if y is not None]
-    if len(drawn) > 1:
-        kind = "straight line" if fit.break_ is None else "two-segment fit"
-        axes.plot(*zip(*drawn, strict=True), color=_INK, linewidth=1.8, label=kind)
-
-
-def _draw_cells(axes: Axes, fit: Fit, members: Sequence[Cell], *, edge: float) -> None:
-    shown = _drawable(members)
-    names = sorted({_series(fit, cell) for _, _, cell in shown})
-    for place, name in enumerate(names):
-        style: dict[str, Any] = {
-            "marker": _MARKERS[place % len(_MARKERS)],
-            "s": 34,
-            "zorder": 3,
-            "clip_on": False,
-        }
-        colour = _COLOURS[place % len(_COLOURS)]
-        series = [(x, y, cell) for x, y, cell in shown if _series(fit, cell) == name]
-        kept = [(x, y) for x, y, cell in series if cell.left_out is None]
-        out = [(x, y, cell) for x, y, cell in series if cell.left_out is not None]
-        if kept:
-            style_kept = {**style, "color": colour, "edgecolors": "white", "linewidths": 0.6}
-            axes.scatter(*zip(*kept, strict=True), label=name, **style_kept)
-        for x, y, _ in out:
-            height = max(y, edge)
-            axes.scatter(
-                [x], [height], facecolors="none", edgecolors=colour, linewidths=1.2, **style
-            )
-            if y < edge:
-                _note(axes, x, height, f"{y:.2f} ↓")
-    if any(cell.left_out for _, _, cell in shown):
-        axes.scatter([], [], facecolors="none", edgecolors=_PALE, s=34, label="left out of the fit")
-
-
-def _note(axes: Axes, x: float, y: float, text: str) -> None:
-    axes.annotate(
-        text,
-        (x, y),
-        xytext=(0, 6),
-        textcoords="offset points",
-        ha="center",
-        fontsize=7,
-        color=_PALE,
+    when = datetime.now(UTC) if as_of is None else as_of.astimezone(UTC)
+    with open_stores([root], as_of=when) as reader:
+        document = collect(
+            reader,
+            sweep=root.name,
+            as_of=when,
+            delta=delta,
+            partial=partial,
+            sweep_file=sweep_file,
+        )
+    page = root / "report" / "index.html" if output is None else output
+    folder = "figures" if page.name == "index.html" else f"{page.stem}-figures"
+    files = _tables(document)
+    if pictures:
+        files |= _pictures(document)
+    for name, data in files.items():
+        _put(page.parent / folder / name, data)
+    data = render(document, figures=folder).encode()
+    _put(page, data)  # Last, so that what it links to is there.
+    title, finding = headline(document)
+    return Written(
+        page=page,
+        size=len(data),
+        figures=tuple(page.parent / folder / name for name in files),
+        headline=title,
+        finding=finding,
+        notes=tuple(standing(document)),
+        document=document,
     )
 
 
-def _series(fit: Fit, cell: Cell) -> str:
-    """What the colours tell apart: mechanisms within an architecture, else architectures."""
-    if fit.architecture is None:
-        return cell.architecture or cell.mechanism
-    return cell.mechanism
+def _put(path: Path, data: bytes) -> None:
+    """Writes a file so that whoever looks sees the old one or the new one."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_bytes(data)
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise StorageError.from_os("write", path, error) from None
 
 
-def _score_label(members: Sequence[Cell]) -> str:
-    kinds = {(cell.score_rule, cell.metric) for cell in members}
-    if len(kinds) != 1:
-        return "score relative to its baseline"
-    ((rule, metric),) = kinds
-    return _LABELS.get(rule, "score").format(metric=metric or "metric")
+def _tables(document: Document) -> dict[str, bytes]:
+    """A CSV file a figure: all digits, missing values empty."""
+    return {f"{figure['name']}.csv": _csv(figure) for figure in document["figures"]}
 
 
-def _title(fit: Fit) -> str:
-    group = "all architectures" if fit.architecture is None else fit.group
-    if fit.break_ is None or fit.interval is None:
-        return f"{group}: no cliff"
-    low, high = fit.interval
-    return f"{group}: breaks off at {fit.break_:.2f} (95 %: {low:.2f} to {high:.2f})"
+def _csv(figure: Mapping[str, Any]) -> bytes:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(figure["columns"])
+    writer.writerows(figure["rows"])
+    return buffer.getvalue().encode()
 
 
-def _caption(fit: Fit, members: Sequence[Cell]) -> str:
-    """What the picture rests on, in words."""
-    parts = [f"{fit.n} cells; {fit.reason}."]
-    reasons: dict[str, int] = {}
-    for _, reason in fit.left_out:
-        reasons[reason] = reasons.get(reason, 0) + 1
-    if reasons:
-        counts = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
-        parts.append(f"Left out: {counts}.")
-    if fit.curve_with_all is not None:
-        with_all = fit.curve_with_all.break_
-        found = "no cliff" if with_all is None else f"a break at {with_all:.2f}"
-        parts.append(f"With them: {found}.")
-    hidden = len(members) - len(_drawable(members))
-    if hidden:
-        parts.append(f"Not drawn: {hidden} without a finite score and sparsity.")
-    return "\n".join(textwrap.wrap(" ".join(parts), 125))
+def _pictures(document: Document) -> dict[str, bytes]:
+    """A PNG file a drawn figure, its panels side by side."""
+    return {
+        f"{section.name}.png": to_png(
+            side_by_side(section.panels, columns=3 if len(section.panels) == 3 else 2)
+        )
+        for section in sections(document)
+        if section.panels
+    }

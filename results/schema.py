@@ -5,8 +5,9 @@ Knows nothing of folders, of file names, or of what the values mean.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -25,6 +26,8 @@ __all__ = [
     "check_footer",
     "decode",
     "encode",
+    "encode_batches",
+    "read_footer",
 ]
 
 SCHEMA_VERSION = 1
@@ -36,6 +39,7 @@ END_STATUSES = ("completed", "stopped", "failed", "cancelled")
 _VERSION_KEY = b"cliffsweep.schema"
 _TABLE_KEY = b"cliffsweep.table"
 _WORTH_THREADS = 1_000_000  # Bytes; below, handing work to threads costs more than the work.
+_GROUP_ROWS = 1_048_576
 _INSTANT = pa.timestamp("us", tz="UTC")
 
 TRIALS = pa.schema(
@@ -116,15 +120,40 @@ def encode(table: pa.Table, *, kind: str) -> bytes:
         table: columns as `TABLES[kind]`, in that order.
         kind: key of `TABLES`.
     """
-    footer = {_VERSION_KEY: str(SCHEMA_VERSION).encode(), _TABLE_KEY: kind.encode()}
     sink = pa.BufferOutputStream()
-    pq.write_table(
-        table.cast(TABLES[kind]).replace_schema_metadata(footer),
-        sink,
-        compression="zstd",
-        use_dictionary=[name for name in table.schema.names if name != "value"],
-    )
+    encode_batches([table], sink, kind=kind, group_rows=_GROUP_ROWS)
     return bytes(sink.getvalue())
+
+
+def encode_batches(
+    batches: Iterable[pa.Table],
+    sink: Path | pa.NativeFile,
+    *,
+    kind: str,
+    group_rows: int,
+    footer: Mapping[bytes, bytes] = MappingProxyType({}),
+) -> int:
+    """As `encode`, for more rows than memory holds.
+
+    Args:
+        batches: columns as `TABLES[kind]`, in that order; each begins a new row group.
+        sink: where the file goes.
+        kind: key of `TABLES`.
+        group_rows: rows of a row group, at most.
+        footer: what stands there besides kind and version.
+
+    Returns:
+        The number of rows.
+    """
+    stamp = {_VERSION_KEY: str(SCHEMA_VERSION).encode(), _TABLE_KEY: kind.encode()}
+    schema = TABLES[kind].with_metadata({**stamp, **footer})
+    coded = [name for name in schema.names if name != "value"]
+    rows = 0
+    with pq.ParquetWriter(sink, schema, compression="zstd", use_dictionary=coded) as writer:
+        for batch in batches:
+            writer.write_table(batch.cast(schema), row_group_size=group_rows)
+            rows += batch.num_rows
+    return rows
 
 
 def decode(data: bytes, *, kind: str, where: str | Path) -> pa.Table:
@@ -155,6 +184,17 @@ def check_footer(path: Path, *, kind: str) -> None:
         SchemaError: it is not.
         FileNotFoundError: it is gone.
     """
+    read_footer(path, kind=kind)
+
+
+def read_footer(path: Path, *, kind: str) -> Mapping[bytes, bytes]:
+    """What a file's footer says, after the checks of `check_footer`.
+
+    Raises:
+        SchemaError: damaged, or not of our kind.
+        NewerSchemaError: written by a newer version.
+        FileNotFoundError: it is gone.
+    """
     try:
         with pq.ParquetFile(path, pre_buffer=False) as file:
             footer = file.schema_arrow.metadata or {}
@@ -163,6 +203,7 @@ def check_footer(path: Path, *, kind: str) -> None:
     except (pa.ArrowException, OSError) as error:
         raise _damaged(path) from error
     _check(footer, kind=kind, where=path)
+    return footer
 
 
 def _check(footer: Mapping[bytes, bytes], *, kind: str, where: str | Path) -> None:

@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -103,19 +103,22 @@ class Store:
         if target.exists():
             return False
         with self._beside(target, data, sync=sync) as written:
-            # A hard link is create-only and carries the whole content at once; rename replaces.
-            try:
-                os.link(written, target)
-            except FileExistsError:
-                return False
-            except OSError as error:
-                if error.errno not in _NO_LINKS:
-                    raise
-                if not _create_directly(target, data):
-                    return False
-            if sync == "all":
-                _sync_folder(target.parent)
-        return True
+            return _link(written, target, sync=sync)
+
+    def create_from(self, name: str, fill: Callable[[Path], None]) -> bool:
+        """As `create`, for a content that is too large for memory.
+
+        Args:
+            name: where.
+            fill: given the path of an empty file, writes the content into it.
+        """
+        target = self.path(name)
+        if target.exists():
+            return False
+        with self._beside(target, b"", sync="none") as written:
+            fill(written)
+            _sync_content(written)
+            return _link(written, target, sync="all")
 
     def read(self, name: str) -> bytes:
         """The bytes of a file.
@@ -136,6 +139,11 @@ class Store:
     def delete(self, name: str) -> None:
         """Removes a file; a missing one is fine."""
         self._unlink(self.path(name))
+
+    def delete_empty(self, folder: str) -> None:
+        """Removes a folder unless something lies in it."""
+        with contextlib.suppress(OSError):
+            self.path(folder).rmdir()
 
     def list(self, prefix: str = "") -> list[str]:
         """Names of all files that begin with `prefix`, sorted; empty where there are none.
@@ -189,7 +197,6 @@ class Store:
         """A hidden copy beside the target, gone afterwards unless it was renamed."""
         hidden = target.parent / f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp"
         try:
-            _make_folder(target.parent)
             try:
                 _write(hidden, data, sync=sync)
                 yield hidden
@@ -201,7 +208,12 @@ class Store:
 
 
 def _write(path: Path, data: bytes, *, sync: Sync) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    try:
+        handle = os.open(path, flags, 0o666)
+    except FileNotFoundError:  # Its folder is not there yet, or was empty and has just gone.
+        _make_folder(path.parent)
+        handle = os.open(path, flags, 0o666)
     try:
         view = memoryview(data)
         while view:
@@ -212,16 +224,38 @@ def _write(path: Path, data: bytes, *, sync: Sync) -> None:
         os.close(handle)
 
 
-def _create_directly(path: Path, data: bytes) -> bool:
+def _link(written: Path, target: Path, *, sync: Sync) -> bool:
+    """Gives a whole file its name unless that is taken; says whether it was free."""
+    # A hard link is create-only and carries the whole content at once; rename replaces.
+    try:
+        os.link(written, target)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if not _create_directly(target, written):
+            return False
+    if sync == "all":
+        _sync_folder(target.parent)
+    return True
+
+
+def _create_directly(path: Path, written: Path) -> bool:
     """Create-only without links: who opens it exclusively owns it (the content follows at once)."""
     try:
-        _write(path, data, sync="all")
+        _write(path, written.read_bytes(), sync="all")
     except FileExistsError:
         return False
     except OSError:
         path.unlink(missing_ok=True)
         raise
     return True
+
+
+def _sync_content(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def _make_folder(folder: Path) -> None:

@@ -13,6 +13,10 @@ CREATE TABLE kept.event_rows (
     pid BIGINT, device VARCHAR, resumed_from BIGINT, failure_class VARCHAR, detail VARCHAR
 );
 CREATE TABLE kept.cutoffs (store INTEGER, trial_id VARCHAR, attempt INTEGER, cutoff BIGINT);
+-- Steps of compacted files that another file holds (`replaced`), or that no longer count.
+CREATE TABLE kept.gone (
+    file VARCHAR, replaced BOOLEAN, trial_id VARCHAR, attempt INTEGER, since BIGINT, until BIGINT
+);
 CREATE TABLE kept.metrics (
     sweep VARCHAR, trial_id VARCHAR, attempt INTEGER, step BIGINT, layer VARCHAR, name VARCHAR,
     value DOUBLE, ts TIMESTAMPTZ

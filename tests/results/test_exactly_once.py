@@ -23,37 +23,8 @@ from hypothesis.stateful import (
 from results.errors import StorageError
 from results.ledger import Ledger
 from results.query import open_stores
-from results.store import Store
 from results.writer import Writer
-
-
-class Crash(BaseException):
-    """The process dies here; nothing catches it."""
-
-
-class MortalStore(Store):
-    """A store whose process may die before or after any write or deletion."""
-
-    def __init__(self, root):
-        super().__init__(root)
-        self.operations_left = None
-        self.deleting = False
-
-    def _tick(self):
-        if self.operations_left is not None:
-            if self.operations_left == 0:
-                raise Crash
-            self.operations_left -= 1
-
-    def put(self, name, data, **settings):
-        self._tick()
-        super().put(name, data, **settings)
-        self._tick()
-
-    def delete(self, name):
-        self._tick()
-        super().delete(name)
-        self._tick()
+from tests.results.mortal import Crash, MortalStore
 
 
 class Attempts(RuleBasedStateMachine):

@@ -1,120 +1,301 @@
-"""Pictures of cells and fits: made for every case, without touching matplotlib's global state."""
+"""The page of a report: what it says of every kind of sweep, and that it needs nothing else."""
 
-import sys
+import csv
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
 
 import pytest
 
-from results.fits import Cell, Curve, Fit, LeftOut
-from results.query import open_stores
-from results.report import draw, scatter
-from tests.results.sweeps import finish, plan
+from results.errors import ReportError
+from results.report import verify, write
+from results.report_page import document_of, render
+from tests.results.reports import row, small, train, written
+from tests.results.sweeps import begin, end, finish, plan
 
 PNG = b"\x89PNG\r\n\x1a\n"
+VOID = {"meta", "link", "br", "img", "input", "hr"}
 
 
-def _cell(number, sparsity, score, **values):
-    settings = {
-        **{"sweep": "s", "architecture": "resnet", "mechanism": "topk", "left_out": None},
-        **{"score_rule": "accuracy_ratio", "metric": "val_accuracy"},
-        **values,
-    }
-    return Cell(trial_id=f"t{number}", sparsity=sparsity, score=score, **settings)
+class Page(HTMLParser):
+    """The text of a page's body by section, its addresses, and whether its tags balance."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.text, self.links, self.ids, self.tags = [], {}, [], [], []
+        self.section = "top"
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        self.tags.append((tag, given))
+        self.links += [given[key] for key in ("href", "src") if key in given]
+        if "id" in given:
+            self.ids.append(given["id"])
+        if tag == "section":
+            self.section = given["id"]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if not {"script", "style"} & set(self.open):
+            words = self.text.get(self.section, "")
+            self.text[self.section] = " ".join(f"{words} {data}".split())
 
 
-def _fit(**values):
-    curve = {
-        **{"n": 3, "lowest": 0.1, "highest": 0.9, "break_": 0.7, "interval": (0.65, 0.75)},
-        **{"level": 1.0, "slope_before": 0.0, "slope_after": -1.0, "reason": "it breaks"},
-        **values,
-    }
-    return Fit(
-        group="resnet",
-        architecture="resnet",
-        mechanism=None,
-        cells=("t0", "t1", "t2"),
-        left_out=(LeftOut("t3", "fell alone"), LeftOut("t4", "no score")),
-        curve=Curve(**curve),
-        curve_with_all=Curve(**curve),
-        loss_at=0.71,
+def _page(report):
+    page = Page(report.page.read_text())
+    assert page.open == []
+    assert len(page.ids) == len(set(page.ids))
+    return page
+
+
+def test_a_page_says_all_that_a_reader_asks(store):
+    small(store)
+    report = written(store, sweep_file={"name": "sweep/1.yaml", "text": "name: s  # why\n"})
+    page = _page(report)
+    assert report.page == store.root / "report" / "index.html"
+    assert "A cliff for resnet" in page.text["top"] or "breaks off" in page.text["top"]
+    assert "14 of 14" in page.text["top"]
+    assert "95 % interval" in page.text["top"]
+    assert "breaks off at 0." in page.text["cliff"]
+    assert "score: acc / baseline’s" in page.text["cliff"]
+    assert "topk, share 0.846 (resnet.topk)" in page.text["cliff"], "hover to the cell"
+    assert (
+        "Median distance between requested and measured sparsity: topk 0.000"
+        in (page.text["requested"])
     )
+    assert "There is one seed a cell, so no difference has an interval" in page.text["ranking"]
+    assert "resnet from" in page.text["layers"]
+    assert "negative in 2 of 2 groups" in page.text["drift"]
+    assert "the largest activation of all is 9.0" in page.text["spikes"]
+    assert "14 of 14 cells in 2 grids completed" in page.text["coverage"]
+    assert "No attempt failed." in page.text["failures"]
+    assert "28 min 00 s of attempts in 17 min 00 s" in page.text["time"]
+    assert "laptop (cpu)" in page.text["provenance"]
+    assert "Learning rate: resnet 0.008." in page.text["provenance"]
+    assert "name: s # why" in page.text["provenance"]
+    for section in page.text.keys() - {"top"}:
+        assert "SELECT" in page.text[section], f"{section}: the SQL behind it"
+    assert "1 January 2100, 12:00:00 UTC" in page.text["provenance"], "the footer's time"
 
 
-MEMBERS = [
-    _cell(0, 0.1, 1.0),
-    _cell(1, 0.5, 1.0, mechanism="norms"),
-    _cell(2, 0.9, 0.8),
-    _cell(3, 0.4, 0.1, left_out="fell alone"),
-    _cell(4, None, float("nan"), left_out="no score"),
-]
+def test_a_page_needs_nothing_else_and_is_small(store):
+    small(store)
+    report = written(store)
+    page = _page(report)
+    outside = [link for link in page.links if re.match(r"[a-z]+:|//", link) and link != "data:,"]
+    assert outside == []
+    assert {link for link in page.links if link.startswith("#")} <= {f"#{id_}" for id_ in page.ids}
+    beside = {link for link in page.links if link.startswith("figures/")}
+    there = {f"figures/{path.name}" for path in report.figures}
+    assert there <= beside
+    assert {link for link in beside - there if not link.endswith(".png")} == set()
+    assert "@import" not in report.page.read_text()
+    assert not re.search(r"url\(", report.page.read_text())
+    assert report.size == report.page.stat().st_size < 3_000_000
 
 
-def _texts(figure):
-    return " ".join(text.get_text() for text in figure.findobj(lambda a: hasattr(a, "get_text")))
+def test_structure_for_those_who_do_not_see_it(store):
+    small(store)
+    page = _page(written(store))
+    tags = [tag for tag, _ in page.tags]
+    assert page.tags[0] == ("html", {"lang": "en"})
+    assert tags.count("h1") == tags.count("main") == tags.count("header") == 1
+    assert ("a", {"class": "skip", "href": "#main"}) in page.tags
+    assert all(given.get("aria-label") for tag, given in page.tags if tag in ("svg", "nav"))
+    assert all(given.get("scope") for tag, given in page.tags if tag == "th")
+    assert tags.count("caption") == tags.count("table")
+    drawings = tags.count("svg")
+    assert drawings >= 6
+    focus = [g["tabindex"] for tag, g in page.tags if tag == "g" and g.get("class") == "tip"]
+    assert focus.count("0") == drawings, "one stop of the keyboard a drawing"
 
 
-def test_a_cliff_is_drawn_with_its_interval_and_what_was_left_out():
-    figure = draw(_fit(), MEMBERS)
-    text = _texts(figure)
-    assert "resnet: breaks off at 0.70 (95 %: 0.65 to 0.75)" in text
-    assert "0.10 ↓" in text, "the cell far below stands at the edge"
-    assert "Left out: 1 fell alone, 1 no score. With them: a break at 0.70." in text
-    assert "Not drawn: 1 without" in text
-    labels = figure.axes[0].get_legend_handles_labels()[1]
-    assert labels == [
-        *("95 % interval", "break", "two-segment fit", "norms", "topk", "left out of the fit")
-    ]
-    assert "sparsity" in figure.axes[0].get_xlabel()
-    assert figure.axes[0].get_ylabel() == "score: val_accuracy / baseline's"
+def test_a_picture_and_a_table_of_each_figure_lie_beside_the_page(store):
+    small(store)
+    report = written(store, pictures=True)
+    names = {path.name for path in report.figures}
+    assert {"cells.csv", "layers.csv", "failures.csv", "provenance.csv"} <= names
+    pictures = [path for path in report.figures if path.suffix == ".png"]
+    assert {path.stem for path in pictures} == {
+        *("cliff", "requested", "ranking", "layers", "drift", "spikes", "time")
+    }
+    assert all(path.read_bytes().startswith(PNG) for path in pictures)
+    with (store.root / "report" / "figures" / "cells.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 14
+    assert {row["label"] for row in rows} >= {"relu", "gelu", "topk, share 0.077"}
 
 
-def test_no_cliff_is_drawn_as_a_straight_line():
-    figure = draw(_fit(break_=None, interval=None, reason="a straight line does as well"), MEMBERS)
-    text = _texts(figure)
-    assert "resnet: no cliff" in text
-    assert "a straight line does as well." in text
-    assert "straight line" in figure.axes[0].get_legend_handles_labels()[1]
+def test_another_place_gets_its_figures_beside_it(store, tmp_path):
+    small(store)
+    report = written(store, output=tmp_path / "out" / "mine.html")
+    assert report.page == tmp_path / "out" / "mine.html"
+    assert (tmp_path / "out" / "mine-figures" / "cells.csv").is_file()
+    assert "mine-figures/cells.csv" in report.page.read_text()
+    assert not (store.root / "report").exists()
 
 
-@pytest.mark.parametrize("members", [[], MEMBERS[:1], MEMBERS[3:]])
-def test_little_to_draw_is_drawn(members):
-    empty = {"n": 0, "lowest": 0.0, "highest": 0.0, "break_": None, "interval": None}
-    fit = _fit(**empty, level=None, slope_before=None, slope_after=None)
-    assert draw(fit, members).axes
+def test_the_same_store_at_the_same_time_gives_the_same_bytes(store):
+    small(store)
+    first = written(store).page.read_bytes()
+    assert written(store).page.read_bytes() == first
 
 
-def test_mixed_scores_are_called_so():
-    mixed = [*MEMBERS, _cell(5, 0.2, 0.9, score_rule="exp_loss", metric="val_loss")]
-    assert draw(_fit(), mixed).axes[0].get_ylabel() == "score relative to its baseline"
+def test_an_empty_store_has_a_page(store):
+    report = written(store)
+    page = _page(report)
+    assert "No fit" in page.text["top"]
+    assert "The sweep has no cell yet." in page.text["top"]
+    assert "0 of 0" in page.text["top"]
+    assert verify(report.page, root=store.root).differences == ()
 
 
-def test_pictures_of_a_sweep(store, tmp_path):
-    shared = {"metric": "acc", "goal": "maximize"}
-    grids = ["resnet.topk", "resnet.norms", "vit.topk"]
-    rows = [
-        (f"{g[0]}{i}{g[-1]}", g, i / 10, 1 - max(0, i - 6) / 10) for g in grids for i in range(10)
-    ]
+def test_a_sweep_without_models_sparsity_and_baselines(store):
+    rows = [{"trial_id": f"t{i}", "config": {"parameters": {"rate": i}}} for i in range(3)]
+    plan(store, [{**given, "metric": "loss", "goal": "minimize"} for given in rows])
+    for i in range(3):
+        finish(store, f"t{i}", {"loss": 1.0 + i})
+    page = _page(written(store))
+    assert "No fit" in page.text["top"]
+    assert "No completed cell has both a finite score and a measured sparsity." in page.text["top"]
+    assert "No completed cell names the sparsity that it wants." in page.text["requested"]
+    assert "differs from its baseline in the activation alone" in page.text["ranking"]
+    assert "No completed cell has measured" in page.text["layers"]
+    assert "No drift was recorded." in page.text["drift"]
+    assert "rate 2" in page.text["cliff"], "cells are called by what differs"
+
+
+def test_one_cell(store):
+    plan(store, [row("resnet-relu-0")])
+    train(store, "resnet-relu-0", acc=0.8, sparsity=0.5)
+    page = _page(written(store))
+    assert "No cliff" in page.text["top"]
+    assert "too few cells: 1" in page.text["cliff"]
+
+
+def test_scores_that_are_not_numbers(store):
+    plan(store, [row("resnet-relu-0"), row("a", activation="gelu"), row("b", activation="silu")])
+    for trial_id in ("resnet-relu-0", "a", "b"):
+        train(store, trial_id, acc=float("nan"), sparsity=float("nan"), spike=float("inf"))
+    report = written(store, pictures=True)
+    page = _page(report)
+    assert "No fit" in page.text["top"]
+    assert "NaN" in page.text["cliff"]
+    json.loads(re.search(r'id="data">(.*?)</script>', report.page.read_text())[1])
+    assert verify(report.page, root=store.root).differences == ()
+
+
+def test_a_running_sweep_says_so_and_fits_only_when_told_to(store):
+    small(store)
+    plan(store, [row("later", activation="silu"), row("under-way", activation="elu")])
+    begin(store, "under-way", minute=30)
+    page = _page(written(store))
+    assert "still running when this was written: 1 cell under way" in page.text["top"]
+    assert "No fit" in page.text["top"]
+    assert "2 of 16 cells are missing" in page.text["top"]
+    assert "report --partial fits what there is" in page.text["top"]
+    assert "not fitted" in page.text["cliff"]
+    partial = written(store, partial=True)
+    page = _page(partial)
+    assert "breaks off" in page.text["top"]
+    assert "Partial: 2 of 16 cells have no result" in page.text["top"]
+    assert "Partial" in page.text["cliff"]
+    assert verify(partial.page, root=store.root).differences == ()
+
+
+def test_failures_are_told(store):
+    small(store)
+    plan(store, [row("bad", activation="silu"), row("well", activation="elu")])
+    said = {"failure_class": "user_error", "detail": "ValueError: <b>no</b> & never\nat line 3"}
+    for trial_id in ("bad", "well"):
+        begin(store, trial_id, minute=20)
+        end(store, trial_id, "failed", minute=21, **said)
+    begin(store, "well", attempt=1, minute=22)
+    end(store, "well", attempt=1, minute=23)
+    report = written(store)
+    page = _page(report)
+    assert (
+        "2 attempts failed (user_error); 1 of 2 cells concerned completed later."
+        in (page.text["failures"])
+    )
+    assert "ValueError: <b>no</b> & never" in page.text["failures"]
+    assert "at line 3" not in page.text["failures"]
+    assert "2 min 00 s went into attempts that failed." in page.text["time"]
+    assert "<b>no</b>" not in report.page.read_text()
+
+
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&\u2028{{7*7}}$x$"
+
+
+def test_what_users_wrote_stays_words(store):
     plan(
         store,
         [
-            {"trial_id": t, "grid": g, "config": {"model": {"kind": g.split(".")[0]}}, **shared}
-            for t, g, *_ in rows
+            row("resnet-relu-0", grid=HOSTILE),
+            row("bad", activation={"kind": HOSTILE, "share": 0.5}, grid=HOSTILE),
         ],
     )
-    for trial_id, _, sparsity, score in rows:
-        finish(store, trial_id, {"sparsity": sparsity, "acc": score})
-    before = set(sys.modules)
-    with open_stores([store.root]) as reader:
-        paths = scatter(reader, tmp_path / "report")
-    assert [path.name for path in paths] == [
-        *("cliff-resnet.png", "cliff-vit.png", "cliff-pooled.png")
+    train(store, "resnet-relu-0", acc=0.8, sparsity=0.5, layers=(HOSTILE,))
+    begin(store, "bad", host=HOSTILE, device=HOSTILE)
+    end(store, "bad", "failed", failure_class="user_error", detail=HOSTILE)
+    report = written(
+        store, sweep_file={"name": "sweep/1.yaml", "text": HOSTILE}, pictures=True, partial=True
+    )
+    text = report.page.read_text()
+    page = _page(report)
+    tags = [tag for tag, _ in page.tags]
+    assert tags.count("script") == 2, "the data and the script of the page"
+    assert "img" not in tags
+    assert "49" not in page.text["failures"]
+    assert not [given for _, given in page.tags if any(key.startswith("on") for key in given)]
+    document, _ = document_of(text, name="page")
+    failures = next(f for f in document["figures"] if f["name"] == "failures")
+    assert HOSTILE in failures["rows"][0]
+    assert verify(report.page, root=store.root).numbers > 20
+
+
+def _grown(document, name, most):
+    """The document with a figure that has as many rows as its SQL ever gives."""
+    figure = next(figure for figure in document["figures"] if figure["name"] == name)
+    place = figure["columns"].index("trial_id")
+    rows = figure["rows"]
+    figure["rows"] = [
+        [*row[:place], f"{number:012x}", *row[place + 1 :]]
+        for number, row in enumerate((rows * (most // len(rows) + 1))[:most])
     ]
-    for path in paths:
-        assert path.read_bytes().startswith(PNG)
-        assert path.stat().st_size > 10_000
-    assert "matplotlib.pyplot" not in set(sys.modules) - before
 
 
-def test_nothing_completed_gives_no_picture(store, tmp_path):
-    with open_stores([store.root]) as reader:
-        assert scatter(reader, tmp_path / "report") == []
-    assert not (tmp_path / "report").exists()
+def test_the_largest_sweep_stays_a_small_page(store):
+    small(store)
+    document = written(store).document
+    for name in ("cells", "requested"):
+        _grown(document, name, 1500)
+    totals = next(figure for figure in document["figures"] if figure["name"] == "totals")
+    totals["rows"][0][totals["columns"].index("completed")] = 10_000
+    text = render(document, figures="figures")
+    assert len(text.encode()) < 3_000_000
+    assert "Drawn are 1,500 of 10,000 cells, evenly by sparsity; the fits use all." in text
+    assert "The first 400 of 1500 rows; the CSV holds all." in text
+
+
+def test_a_page_of_another_format_is_refused(tmp_path):
+    for text in ("", "<html></html>", '<script type="application/json" id="data">{}</script>'):
+        with pytest.raises(ReportError, match="a page that `cliffsweep report`"):
+            document_of(text, name="x.html")
+
+
+def test_without_a_time_it_is_now(store):
+    small(store)
+    report = write(store.root, pictures=False)
+    when = datetime.fromisoformat(report.document["as_of"])
+    assert timedelta(0) <= datetime.now(UTC) - when < timedelta(minutes=5)

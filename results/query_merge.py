@@ -1,0 +1,113 @@
+"""Reads what a compaction folds together, sorted, in a little memory.
+
+Knows nothing of what becomes of it, nor of which files are chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import duckdb
+import pyarrow as pa
+
+from results.errors import StorageError
+from results.listing import Listing
+from results.query_rows import literal
+from results.query_views import Views
+from results.schema import FINALS, METRICS
+
+__all__ = ["GROUP_ROWS", "Merge"]
+
+GROUP_ROWS: Final = 122_880
+"""Rows of a row group: small enough to skip to one curve, large enough to read quickly."""
+
+_ROWS = ", ".join(METRICS.names)
+_ROW_ORDER = "name, trial_id, step, layer NULLS LAST, attempt"
+_FINALS = ", ".join(name for name in FINALS.names if name != "attempt")
+
+
+class Merge:
+    """Rows and finals of one listing, sorted; what memory cannot hold is spilled to disk."""
+
+    def __init__(self, listing: Listing, *, memory: str, spill: Path) -> None:
+        """Connects; no file is opened yet.
+
+        Args:
+            listing: the files to fold, and no others.
+            memory: limit of DuckDB's own buffers, such as `192MB`.
+            spill: a folder of ours for what they cannot hold.
+        """
+        self._root = listing.store.root
+        self._connection = duckdb.connect(":memory:")
+        for setting in (
+            "TimeZone = 'UTC'",
+            "python_enable_replacements = false",
+            "autoinstall_known_extensions = false",
+            f"memory_limit = {literal(memory)}",
+            f"temp_directory = {literal(str(spill))}",
+            "threads = 2",
+        ):
+            self._connection.execute(f"SET {setting}")
+        self._views = Views(self._connection, [listing])
+
+    def sizes(self) -> tuple[int, int]:
+        """Number of rows that count, and of those that no longer do."""
+        self._views.need(["metrics", "metrics_all"])
+        ((counted, rest),) = self._connection.execute(
+            "SELECT count(*) FILTER (counted), count(*) FILTER (NOT counted) FROM metrics_all"
+        ).fetchall()
+        return int(counted), int(rest)
+
+    def counted(self) -> Iterator[pa.Table]:
+        """Rows that count, each once, by (name, trial_id, step, layer, attempt)."""
+        self._views.need(["metrics"])
+        return self._sorted(f"SELECT {_ROWS} FROM metrics ORDER BY {_ROW_ORDER}")
+
+    def rest(self) -> Iterator[pa.Table]:
+        """Rows that no longer count, in the same order."""
+        self._views.need(["metrics_all"])
+        return self._sorted(
+            f"SELECT {_ROWS} FROM metrics_all WHERE NOT counted ORDER BY {_ROW_ORDER}"
+        )
+
+    def finals(self, trials: Collection[tuple[str, int]]) -> pa.Table:
+        """Finals by (name, trial_id, layer); those that no file holds are summed up from rows.
+
+        Args:
+            trials: (trial_id, highest attempt with rows) of those wanted.
+        """
+        self._views.need(["finals"])
+        self._connection.execute("CREATE TABLE wanted (trial_id VARCHAR, attempt INTEGER)")
+        self._connection.execute(
+            "INSERT INTO wanted SELECT unnest($1), unnest($2)",
+            [list(column) for column in zip(*trials, strict=True)],
+        )
+        found = self._connection.sql(
+            f"SELECT {_FINALS}, attempt FROM finals JOIN wanted USING (trial_id) "
+            "ORDER BY name, trial_id, layer NULLS FIRST"
+        )
+        return found.to_arrow_table().select(FINALS.names)
+
+    def _sorted(self, query: str) -> Iterator[pa.Table]:
+        for batch in self._connection.sql(query).to_arrow_reader(GROUP_ROWS):
+            yield pa.Table.from_batches([batch])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._connection.close()
+        if isinstance(error, duckdb.Error):
+            why = str(error).splitlines()[0]
+            raise StorageError(
+                f"{self._root}: its files cannot be folded, {why}. Nothing was replaced.",
+                path=self._root,
+            ) from error
