@@ -10,9 +10,10 @@ help:  ## list the commands
 setup:  ## make .venv; takes seconds when nothing changed
 	@.ci/setup
 
-run: setup  ## run the 79-cell grid, print the cliff, draw it
+run: setup  ## run the 79-cell grid, print the cliff, write the report
 	$(BIN)/cliffsweep run sweeps/$(SWEEP).yaml
 	$(BIN)/cliffsweep cliff $(SWEEP)
+	$(BIN)/cliffsweep report $(SWEEP)
 
 lint: setup
 	$(BIN)/ruff check .

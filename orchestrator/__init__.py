@@ -5,16 +5,27 @@ The verbs of the command line are functions here: `run`, `plan`, `resume`, `stat
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
-_VERBS = ("ls", "plan", "resume", "run", "show", "sql", "status", "validate")
+_VERBS = {
+    **dict.fromkeys(
+        ("ls", "plan", "resume", "run", "show", "sql", "status", "validate"), "actions"
+    ),
+    "cancel": "mending",
+    "compact": "keeping",
+    "compare": "comparing",
+    "export": "comparing",
+    "report": "reporting",
+    "verify_report": "reporting",
+    "why": "reasons",
+}
+"""Verb -> the module that holds it."""
 
-__all__ = list(_VERBS)
+__all__ = sorted(_VERBS)  # noqa: PLE0605 - names of functions that are imported when asked for
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401
     if name in _VERBS:
-        from orchestrator import actions
-
-        return getattr(actions, name)
+        return getattr(import_module(f"orchestrator.{_VERBS[name]}"), name)
     raise AttributeError(f"module 'orchestrator' has no attribute {name!r}")

@@ -18,6 +18,7 @@ from orchestrator.difference import Difference, difference
 from orchestrator.errors import GateError, Interrupted, LeaseError
 from orchestrator.expand import Cell
 from orchestrator.failures import end_status
+from orchestrator.keeping import Keeper
 from orchestrator.lease import NOT_RENEWED, Lease
 from orchestrator.options import Options
 from orchestrator.paths import leave_name
@@ -101,6 +102,7 @@ class _Session:
     difference: Difference = field(init=False)
     kinds: tuple[str, ...] = ()
     leave: str = field(init=False)
+    keeper: Keeper = field(init=False)
     ended: int = 0
 
     @property
@@ -126,6 +128,11 @@ class _Session:
         self._close_orphans()
         self.ledger.fold()
         self.ledger.sweep_superseded()
+        self.keeper = Keeper(self.store, sweep=self.sweep.name, warn=self._warn, clock=self.clock)
+
+    def _warn(self, sentence: str) -> None:
+        if self.listener is not None:
+            self.listener.warned(sentence)
 
     def _close_orphans(self) -> None:
         """Ends attempts that have no end: their driver is gone, since this one has the lease."""
@@ -182,6 +189,7 @@ class _Session:
             raise Interrupted(f"{self.sweep.name}: ended at once.", sweep=self.sweep.name) from None
         self.ledger.fold()
         self.ledger.sweep_superseded()
+        self.keeper.finish()
         self._raise_if_stopped(queue, lease)
         return queue.tally
 
@@ -225,6 +233,7 @@ class _Session:
         self.ended += 1
         if self.ended % FOLD_EVERY == 0:
             self.ledger.fold()
+        self.keeper.ended()
         if self.listener is not None:
             self.listener.ended(replace(queue.tally), outcome, verdict)
 

@@ -5,8 +5,10 @@ Must never write, and imports what is slow only inside the verb that needs it.
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +21,17 @@ from results.store import Store
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["SweepStatus", "find_sweep", "find_trial", "ls", "record", "show", "sql", "status"]
+__all__ = [
+    "SweepStatus",
+    "find_sweep",
+    "find_sweeps",
+    "find_trial",
+    "ls",
+    "record",
+    "show",
+    "sql",
+    "status",
+]
 
 
 def find_sweep(name: str, *, storage: str | None = None) -> Path:
@@ -38,6 +50,35 @@ def find_sweep(name: str, *, storage: str | None = None) -> Path:
         f" Did you mean {close[0]!r}?" if close else f" Sweeps there: {', '.join(known) or 'none'}."
     )
     raise InputError(f"{name}: a sweep in {base} is needed, got none of that name.{hint}")
+
+
+def find_sweeps(
+    names: str | None, *, every: bool = False, storage: str | None = None
+) -> list[Path]:
+    """The run directories that a statement reads.
+
+    Args:
+        names: a sweep, or several with commas between.
+        every: all sweeps of the storage instead.
+        storage: where run directories stand.
+
+    Raises:
+        InputError: there is no such sweep, or none at all.
+    """
+    if every:
+        base = storage_root(storage)
+        found = run_directories(base)
+        if not found:
+            raise InputError(
+                f"--all: a sweep is needed, got none in {base}. Choose another --storage."
+            )
+        return found
+    wanted = [name for name in (names or "").split(",") if name]
+    if not wanted:
+        raise InputError(
+            "sql: the name of a sweep is needed, got none. `cliffsweep ls` shows them."
+        )
+    return list(dict.fromkeys(find_sweep(name, storage=storage) for name in wanted))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,17 +163,44 @@ def sql(
     *,
     storage: str | None = None,
     parameters: dict[str, Any] | None = None,
+    as_of: datetime | None = None,
+    memory: int = 10**9,
+    timeout: float = 30.0,
+    max_rows: int = 1_000_000,
 ) -> pa.Table:
-    """Answers one SELECT over a sweep's views.
+    """Answers one SELECT over a sweep's views, in a process of its own.
+
+    Args:
+        name: of the sweep, or of several with commas between.
+        text: the statement; `$name` stands for a parameter.
+        storage: where run directories stand.
+        parameters: values by name.
+        as_of: shows the sweeps as they were then; None for now.
+        memory: bytes that the statement may use.
+        timeout: seconds that it may take.
+        max_rows: rows that its answer may have.
+
+    Files that cannot be read are passed over, each with a warning.
 
     Raises:
         InputError: there is no such sweep.
+        LimitError: the statement passed one of the limits.
         QueryError: the statement was refused or failed.
     """
-    from results.query import open_stores
+    from results.query_child import answer
 
-    with open_stores([find_sweep(name, storage=storage)]) as reader:
-        return reader.sql(text, parameters)
+    found = answer(
+        find_sweeps(name, storage=storage),
+        text,
+        parameters,
+        memory=memory,
+        timeout=timeout,
+        max_rows=max_rows,
+        as_of=as_of,
+    )
+    for sentence in found.warnings:
+        warnings.warn(sentence, stacklevel=2)
+    return found.table
 
 
 def record(name: str, *, storage: str | None = None) -> Record:
@@ -160,17 +228,18 @@ def show(name: str, trial: str, *, storage: str | None = None) -> dict[str, Any]
         InputError: no such sweep, or the beginning fits no trial or several.
     """
     from results.ledger import Ledger
+    from results.query import open_stores
 
     trial_id = find_trial(name, trial, storage=storage)
-    ledger = Ledger(Store(find_sweep(name, storage=storage)), sweep=name)
+    root = find_sweep(name, storage=storage)
+    ledger = Ledger(Store(root), sweep=root.name)
     row = ledger.trials()[trial_id]
-    last = sql(
-        name,
-        "SELECT name, arg_max(value, step) AS value FROM metrics"
-        " WHERE trial_id = $trial AND layer IS NULL GROUP BY name ORDER BY name",
-        storage=storage,
-        parameters={"trial": trial_id},
-    )
+    with open_stores([root]) as reader:
+        last = reader.trusted(
+            "SELECT name, last AS value FROM finals"
+            " WHERE trial_id = $trial AND layer IS NULL ORDER BY name",
+            {"trial": trial_id},
+        )
     return {
         **asdict(row),
         "events": [asdict(event) for event in ledger.events() if event.trial_id == trial_id],

@@ -36,6 +36,10 @@ class Listener(Protocol):
         """An attempt ended, with the verdict of `TrialQueue`."""
         ...
 
+    def warned(self, sentence: str) -> None:
+        """Something beside the trials could not be done; may come from another thread."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:

@@ -26,6 +26,7 @@ DOORS = {
     "typer": ["orchestrator/cli/*.py"],
     "click": ["orchestrator/cli/*.py"],
     "rich": ["orchestrator/cli/*.py"],
+    "prompt_toolkit": ["orchestrator/cli/*.py"],
 }
 """Import -> the only files in which it may stand. `*` also matches a slash."""
 

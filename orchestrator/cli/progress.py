@@ -80,6 +80,10 @@ class RunProgress:
             self._print(f"{outcome.trial_id} attempt {outcome.number} {what}: {cause}: {reason}")
         self._show(tally)
 
+    def warned(self, sentence: str) -> None:
+        """Says what could not be done; even when quiet."""
+        self._print(sentence)
+
     def _show(self, tally: Tally) -> None:
         self._tally = replace(tally)
         if self._quiet:

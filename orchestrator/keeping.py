@@ -1,0 +1,101 @@
+"""Keeps a store quick to read: folds what finished, for the verb and beside a sweep that runs.
+
+Must never fail a sweep: what goes wrong is said, and the loose files answer as before.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.reading import find_sweep
+from results.errors import ResultsError
+from results.ledger import Ledger
+from results.store import Store
+
+if TYPE_CHECKING:
+    from results.compact import Compacted
+
+__all__ = ["LOOSE", "Keeper", "compact"]
+
+LOOSE: Final = 500
+"""Finished trials with files of their own from which on a running sweep folds them."""
+
+
+def compact(name: str, *, storage: str | None = None) -> Compacted:
+    """Folds the finished trials of a sweep into one sorted file, beside whoever writes.
+
+    What it replaces no longer counts at once; those files go a minute later, by the next writer.
+
+    Raises:
+        InputError: there is no such sweep.
+        StorageError: the store cannot be read or written; it is as it was.
+    """
+    from results.compact import compact as fold
+
+    root = find_sweep(name, storage=storage)
+    store = Store(root)
+    done = fold(store, sweep=root.name, everything=True)
+    Ledger(store, sweep=root.name).sweep_superseded()
+    return done
+
+
+class Keeper:
+    """Folds the finished trials of one sweep while its driver works, and once at the end.
+
+    Call it from one thread. It needs no lease: a compaction is harmless beside any other.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        sweep: str,
+        warn: Callable[[str], None],
+        clock: Callable[[], float] = time.time,
+        loose: int = LOOSE,
+    ) -> None:
+        """Counts what lies loose by now.
+
+        Args:
+            store: the run directory.
+            sweep: its name.
+            warn: hears what could not be done, in one sentence; in whichever thread.
+            clock: seconds since 1970.
+            loose: number of loose finished trials from which on they are folded.
+        """
+        from results.compact import loose_trials
+
+        self._store = store
+        self._sweep = sweep
+        self._warn = warn
+        self._clock = clock
+        self._most = loose
+        self._loose = loose_trials(store)
+        self._thread: threading.Thread | None = None
+
+    def ended(self) -> None:
+        """Counts an attempt that ended; folds in the background where many lie loose."""
+        self._loose += 1
+        if self._loose > self._most and (self._thread is None or not self._thread.is_alive()):
+            self._loose = 0
+            self._thread = threading.Thread(target=self._fold, name=f"compact {self._sweep}")
+            self._thread.start()
+
+    def finish(self) -> None:
+        """Folds what is left, after a fold that may be under way."""
+        if self._thread is not None:
+            self._thread.join()
+        self._fold()
+
+    def _fold(self) -> None:
+        from results.compact import compact as fold
+
+        try:
+            for sentence in fold(self._store, sweep=self._sweep, clock=self._clock).warnings:
+                self._warn(sentence)
+            Ledger(self._store, sweep=self._sweep, clock=self._clock).sweep_superseded()
+        except (ResultsError, MemoryError) as error:
+            self._warn(f"{self._sweep}: not compacted, {error or 'memory ran out'}")
