@@ -24,7 +24,9 @@ def queue(store, clock, test_kinds):
 
         gates = Gates(max_failed=99, max_consecutive=99)
         options = {"retry": Retry(max=2, backoff="5s"), "gates": gates, "clock": clock} | options
-        return TrialQueue([f"t{i}" for i in range(len(configs))], make=attempt, **options)
+        return TrialQueue(
+            [f"t{i}" for i in range(len(configs))], make=attempt, jitter=lambda: 0.5, **options
+        )
 
     return make
 
