@@ -114,19 +114,21 @@ def status(name: str, *, storage: str | None = None) -> SweepStatus:
     Raises:
         InputError: there is no such sweep.
     """
+    from results.events import newest
     from results.ledger import Ledger
 
     root = find_sweep(name, storage=storage)
     ledger = Ledger(Store(root), sweep=root.name)
     wanted = {id_: row for id_, row in ledger.trials().items() if row.wanted}
-    latest = {id_: event for id_, event in ledger.latest().items() if id_ in wanted}
+    events = ledger.events()
+    latest = {id_: event for id_, event in newest(events).items() if id_ in wanted}
     counts: Counter[str] = Counter()
     grids: dict[str, Counter[str]] = {}
     for id_, row in wanted.items():
         standing = latest[id_].status if id_ in latest else "planned"
         counts[standing] += 1
         grids.setdefault(row.grid, Counter())[standing] += 1
-    times = [event.ts for event in ledger.events() if event.ts is not None]
+    times = [event.ts for event in events if event.ts is not None]
     return SweepStatus(
         sweep=root.name,
         root=root,

@@ -24,6 +24,9 @@ __all__ = ["GROUP_ROWS", "Merge"]
 GROUP_ROWS: Final = 122_880
 """Rows of a row group: small enough to skip to one curve, large enough to read quickly."""
 
+PIECE_ROWS: Final = 10_000_000
+"""Rows sorted at once: a sort that spills still needs memory that grows with its rows."""
+
 _ROWS = ", ".join(METRICS.names)
 _ROW_ORDER = "name, trial_id, step, layer NULLS LAST, attempt"
 _FINALS = ", ".join(name for name in FINALS.names if name != "attempt")
@@ -49,6 +52,7 @@ class Merge:
             f"memory_limit = {literal(memory)}",
             f"temp_directory = {literal(str(spill))}",
             "threads = 2",
+            "enable_progress_bar = false",
         ):
             self._connection.execute(f"SET {setting}")
         self._views = Views(self._connection, [listing])
@@ -64,14 +68,12 @@ class Merge:
     def counted(self) -> Iterator[pa.Table]:
         """Rows that count, each once, by (name, trial_id, step, layer, attempt)."""
         self._views.need(["metrics"])
-        return self._sorted(f"SELECT {_ROWS} FROM metrics ORDER BY {_ROW_ORDER}")
+        return self._sorted("metrics", "true")
 
     def rest(self) -> Iterator[pa.Table]:
         """Rows that no longer count, in the same order."""
         self._views.need(["metrics_all"])
-        return self._sorted(
-            f"SELECT {_ROWS} FROM metrics_all WHERE NOT counted ORDER BY {_ROW_ORDER}"
-        )
+        return self._sorted("metrics_all", "NOT counted")
 
     def finals(self, trials: Collection[tuple[str, int]]) -> pa.Table:
         """Finals by (name, trial_id, layer); those that no file holds are summed up from rows.
@@ -91,9 +93,34 @@ class Merge:
         )
         return found.to_arrow_table().select(FINALS.names)
 
-    def _sorted(self, query: str) -> Iterator[pa.Table]:
-        for batch in self._connection.sql(query).to_arrow_reader(GROUP_ROWS):
-            yield pa.Table.from_batches([batch])
+    def _sorted(self, view: str, condition: str) -> Iterator[pa.Table]:
+        """Sorts piece by piece, each small enough, and gives the pieces in their order."""
+        for name, first, last in self._pieces(view, condition):
+            found = self._connection.sql(
+                f"SELECT {_ROWS} FROM {view} WHERE {condition} AND name = $name "
+                f"AND trial_id BETWEEN $first AND $last ORDER BY {_ROW_ORDER}",
+                params={"name": name, "first": first, "last": last},
+            )
+            for batch in found.to_arrow_reader(GROUP_ROWS):
+                yield pa.Table.from_batches([batch])
+
+    def _pieces(self, view: str, condition: str) -> Iterator[tuple[str, str, str]]:
+        """(name, first and last trial_id) of runs of rows in order, most of one size."""
+        counts = self._connection.execute(
+            f"SELECT name, trial_id, count(*) FROM {view} WHERE {condition} "
+            "GROUP BY ALL ORDER BY ALL"
+        ).fetchall()
+        piece: tuple[str, str, str] | None = None
+        size = 0
+        for name, trial_id, rows in counts:
+            if piece is not None and piece[0] == name and size + rows <= PIECE_ROWS:
+                piece, size = (name, piece[1], trial_id), size + rows
+                continue
+            if piece is not None:
+                yield piece
+            piece, size = (name, trial_id, trial_id), rows
+        if piece is not None:
+            yield piece
 
     def __enter__(self) -> Self:
         return self

@@ -60,10 +60,14 @@ class TrialRow:
         """One trial a row."""
         rows = []
         names = [str(name) for name in table.schema.names]
+        versions: dict[str, Mapping[str, str]] = {}  # The same few texts in every row.
         for values in zip(*map(to_values, table.columns), strict=True):
             row = dict(zip(names, values, strict=True))
             row["config"] = json.loads(row["config"])
-            row["versions"] = json.loads(row["versions"])
+            text = row["versions"]
+            if text not in versions:
+                versions[text] = json.loads(text)
+            row["versions"] = versions[text]
             rows.append(cls(**row))
         return rows
 

@@ -76,6 +76,19 @@ def test_no_answer_changes(store):
     assert compact(store, sweep="s").name is None
 
 
+def test_pieces_that_are_sorted_one_by_one_give_the_same_file(tmp_path, monkeypatch):
+    contents = []
+    for rows in (10_000_000, 3):
+        monkeypatch.setattr("results.query_merge.PIECE_ROWS", rows)
+        store = Store(tmp_path / str(rows) / "s")
+        fill(store)
+        done = compact(store, sweep="s")
+        assert done.rows > 3 * rows or rows > 3
+        table = pq.read_table(store.path(done.name)).drop_columns(["ts"])
+        contents.append(str(table.to_pylist()))
+    assert contents[0] == contents[1]
+
+
 def test_only_what_ended_is_folded(store):
     plan(store, [{"trial_id": id_} for id_ in "abc"])
     for id_ in "abc":
