@@ -58,20 +58,17 @@ def select(
         + (f" AND (\n{where}\n)" if where else ""),
         storage=storage,
     ).to_pylist()
-    standing = {row["trial_id"]: row for row in found}
-    for trial_id in named:
-        status = standing.get(trial_id, {}).get("status")
-        if status is not None and status not in statuses:
+    chosen = [row for row in found if not named or row["trial_id"] in named]
+    for row in chosen if named else ():
+        if row["status"] not in statuses:
             raise InputError(
-                f"{trial_id}: a trial that is {' or '.join(statuses)} is needed, got one that is"
-                f" {status}. `cliffsweep status {name}` shows how they stand."
+                f"{row['trial_id']}: a trial that is {' or '.join(statuses)} is needed, got one"
+                f" that is {row['status']}. `cliffsweep status {name}` shows how they stand."
             )
     return sorted(
-        trial_id
-        for trial_id, row in standing.items()
-        if row["status"] in statuses
-        and (not named or trial_id in named)
-        and (not classes or row["failure_class"] in classes)
+        row["trial_id"]
+        for row in chosen
+        if row["status"] in statuses and (not classes or row["failure_class"] in classes)
     )
 
 

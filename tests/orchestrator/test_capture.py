@@ -70,11 +70,11 @@ def test_what_cannot_be_kept_fails_nothing(tmp_path):
     (tmp_path / "logs").write_text("a file in the way")
     with captured(Store(tmp_path), trial_id="abc", attempt=0):
         os.write(1, b"lost\n")
+    assert (tmp_path / "logs").read_text() == "a file in the way"
+    assert printed(tmp_path).stdout == "before\nbehind\n"
 
 
-@pytest.mark.parametrize(
-    "name", ["logs/abc/a0.1.txt", "logs/abc/notes.txt", "logs/abc/ax.000001.txt"]
-)
+@pytest.mark.parametrize("name", ["a0.1.txt", "notes.txt", "ax.000001.txt", "deeper/a0.000001.txt"])
 def test_foreign_files_are_passed_over(tmp_path, name):
     store = Store(tmp_path)
     store.put(f"logs/abc/{name}", b"x")

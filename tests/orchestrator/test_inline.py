@@ -71,4 +71,6 @@ def test_nothing_to_do_ends_at_once(queue, clock):
     def refuse(seconds):
         raise AssertionError(f"waited {seconds} s")
 
-    Runner(clock=clock, wait=refuse).run(queue())
+    work = queue()
+    Runner(clock=clock, wait=refuse).run(work)
+    assert work.finished

@@ -85,7 +85,9 @@ def test_each_answers_without_the_metrics_it_asks_for(store, name):
     plan(store, [{"trial_id": "a", "config": {}}, {"trial_id": "b", "config": {"model": 1}}])
     finish(store, "a", {"other": 1.0})
     begin(store, "b")
-    ask(name, store)
+    rows = ask(name, store)
+    numbers = {"median", "drift_z", "spike_max", "sparsity"}
+    assert all(row.get(word) is None for row in rows for word in numbers)
 
 
 @pytest.mark.parametrize("name", names())

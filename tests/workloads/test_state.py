@@ -258,4 +258,6 @@ def test_named_streams_depend_on_seed_and_names_alone() -> None:
 
 def test_gpu_streams_of_another_machine_are_left_alone() -> None:
     streams = snapshot(cuda=False)
+    first = torch.rand(3)
     restore({**streams, "cuda": [torch.zeros(16, dtype=torch.uint8)] * 99})
+    assert torch.equal(torch.rand(3), first)
