@@ -23,8 +23,9 @@ listed AS (
     SELECT
         row_number() OVER (ORDER BY place, everything) AS g, place, everything,
         count(*) AS n, count(DISTINCT x) AS sites, list_sort(list(DISTINCT x)) AS distinct_x,
-        avg(x) AS mean_x, avg(y) AS mean_y,
-        list(x ORDER BY id) AS raw_x, list(y ORDER BY id) AS raw_y
+        list(x ORDER BY id) AS raw_x, list(y ORDER BY id) AS raw_y,
+        -- Of the sorted lists: sums of floats depend on their order.
+        list_avg(raw_x) AS mean_x, list_avg(raw_y) AS mean_y
     FROM kept.points GROUP BY place, everything
     HAVING count(*) > $above AND count(*) <= $most
 ),

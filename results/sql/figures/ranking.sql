@@ -39,7 +39,8 @@ named AS (
 ),
 paired AS (
     SELECT
-        cell.architecture, named.name, cell.activation::VARCHAR AS identity, cell.metric, cell.goal, cell.seed, cell.score,
+        cell.trial_id, cell.architecture, named.name, cell.activation::VARCHAR AS identity,
+        cell.metric, cell.goal, cell.seed, cell.score,
         cell.value, cell.sparsity, cell.spike, cell.trial_id = cell.baseline_id AS is_baseline,
         if(cell.goal = 'minimize', baseline.value - cell.value, cell.value - baseline.value) AS gain
     FROM cells AS cell
@@ -47,20 +48,20 @@ paired AS (
         AND baseline.seed IS NOT DISTINCT FROM cell.seed
     JOIN named ON named.trial_id = cell.trial_id
 ),
--- The 97.5 % points of Student's t with 1 to 30 degrees of freedom, then the normal one.
+-- Sums of floats depend on their order, so it is given. The 97.5 % points of Student's t with 1 to 30 degrees of freedom, then the normal one.
 means AS (
     SELECT
         architecture, name, identity, metric, goal, is_baseline,
         count(*) FILTER (isfinite(gain)) AS seeds,
-        avg(value) FILTER (isfinite(value)) AS value,
-        avg(score) FILTER (isfinite(score)) AS score,
-        avg(gain) FILTER (isfinite(gain)) AS gain,
-        stddev_samp(gain) FILTER (isfinite(gain)) / sqrt(seeds) * coalesce([
+        avg(value ORDER BY trial_id) FILTER (isfinite(value)) AS value,
+        avg(score ORDER BY trial_id) FILTER (isfinite(score)) AS score,
+        avg(gain ORDER BY trial_id) FILTER (isfinite(gain)) AS gain,
+        stddev_samp(gain ORDER BY trial_id) FILTER (isfinite(gain)) / sqrt(seeds) * coalesce([
             12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622, 2.2281,
             2.2010, 2.1788, 2.1604, 2.1448, 2.1314, 2.1199, 2.1098, 2.1009, 2.0930, 2.0860,
             2.0796, 2.0739, 2.0687, 2.0639, 2.0595, 2.0555, 2.0518, 2.0484, 2.0452, 2.0423
         ][seeds - 1], 1.96) AS half,
-        avg(sparsity) AS sparsity, max(spike) AS spike
+        avg(sparsity ORDER BY trial_id) AS sparsity, max(spike) AS spike
     FROM paired
     GROUP BY architecture, name, identity, metric, goal, is_baseline
 )

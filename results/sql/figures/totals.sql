@@ -10,7 +10,7 @@ cells AS (
         count(*) FILTER (status IN ('planned', 'cancelled')) AS missing,
         count(DISTINCT seed) AS seeds,
         coalesce(list_sort(list(DISTINCT metric)), [])::JSON AS metrics,
-        sum(duration_s) AS busy_s
+        sum(duration_s ORDER BY trial_id) AS busy_s
     FROM trials WHERE wanted
 ),
 span AS (
