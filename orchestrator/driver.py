@@ -233,7 +233,7 @@ class _Session:
         self.ended += 1
         if self.ended % FOLD_EVERY == 0:
             self.ledger.fold()
-        self.keeper.ended()
+        self.keeper.ended(last=queue.finished)
         if self.listener is not None:
             self.listener.ended(replace(queue.tally), outcome, verdict)
 

@@ -75,20 +75,28 @@ class Keeper:
         self._most = loose
         self._loose = loose_trials(store)
         self._thread: threading.Thread | None = None
+        self._closing = False
 
-    def ended(self) -> None:
-        """Counts an attempt that ended; folds in the background where many lie loose."""
+    def ended(self, *, last: bool = False) -> None:
+        """Counts an attempt that ended; folds in the background where many lie loose.
+
+        Args:
+            last: whether nothing else runs or waits; what is left folds while the runner closes.
+        """
         self._loose += 1
-        if self._loose > self._most and (self._thread is None or not self._thread.is_alive()):
+        idle = self._thread is None or not self._thread.is_alive()
+        if idle and (last or self._loose > self._most):
             self._loose = 0
+            self._closing = last
             self._thread = threading.Thread(target=self._fold, name=f"compact {self._sweep}")
             self._thread.start()
 
     def finish(self) -> None:
-        """Folds what is left, after a fold that may be under way."""
+        """Waits for a fold that may be under way, and folds what it cannot have seen."""
         if self._thread is not None:
             self._thread.join()
-        self._fold()
+        if self._loose or not self._closing:
+            self._fold()
 
     def _fold(self) -> None:
         from results.compact import compact as fold

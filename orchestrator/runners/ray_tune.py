@@ -24,7 +24,7 @@ from orchestrator.errors import RunnerError
 from orchestrator.imports import heavy_imports
 from orchestrator.runners import Source
 from orchestrator.runners.ray_deaths import death
-from orchestrator.runners.ray_survival import survive_memory_kills
+from orchestrator.runners.ray_survival import count_no_loggers, survive_memory_kills
 from orchestrator.spec import Resources
 from orchestrator.trial import Attempt, Outcome, run_trial
 from results.store import Store
@@ -118,6 +118,7 @@ class _Wave:
         from ray.tune.error import TuneError
 
         survive_memory_kills()
+        count_no_loggers()
         logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
         with tempfile.TemporaryDirectory(prefix="cliffsweep-") as folder:
             tuner = tune.Tuner(

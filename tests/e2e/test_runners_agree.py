@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,13 @@ from tests.e2e.conftest import KINDS, rows
 pytestmark = pytest.mark.ray
 
 
-def test_both_runners_write_the_same_rows(cluster: None, sweep_file: Path) -> None:
+def test_both_runners_write_the_same_rows(
+    cluster: None, sweep_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = sweep_file.parent
+    (folder / "mlflow.py").write_text("raise AssertionError('Tune imports what nobody uses')")
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.delitem(sys.modules, "mlflow", raising=False)
     for runner in ("inline", "ray_tune"):
         summary = actions.run(sweep_file, storage=str(folder / runner), runner=runner)
         assert summary.counts == {"completed": 3}

@@ -95,3 +95,17 @@ def test_a_sweep_leaves_one_file_that_answers_for_all(tmp_path, test_kinds, monk
         text = "SELECT count(*) AS n FROM trials WHERE status = 'completed' AND step IS NOT NULL"
         assert reader.sql(text).to_pylist() == [{"n": len(wanted)}]
     assert len({tuple(row.values()) for row in rows.to_pylist()}) == rows.num_rows > 0
+
+
+def test_the_last_end_folds_while_the_runner_closes(storage, monkeypatch):
+    folds = []
+    monkeypatch.setattr("results.compact.compact", lambda *_, **__: folds.append(1) or Compacted())
+    kept = keeper(storage, [])
+    kept.ended()
+    assert folds == []
+    kept.ended(last=True)
+    kept.finish()
+    assert folds == [1], "nothing ended since"
+    kept.ended()
+    kept.finish()
+    assert folds == [1, 1]
