@@ -101,7 +101,7 @@ class Reader:
         def answer(session: Session) -> pa.Table:
             session.need(statement.views, columns=statement.columns)
             session.lock()
-            return session.run(text, parameters, max_rows=max_rows)
+            return session.answer(text, parameters, max_rows=max_rows)
 
         return self._answered(answer, views=statement.views)
 
@@ -190,7 +190,11 @@ class Reader:
     def _blames_files(self, error: duckdb.Error) -> bool:
         """Whether a stored file, and not the statement, can be the reason."""
         file_errors = (
-            duckdb.IOException | duckdb.InvalidInputException | duckdb.SerializationException
+            duckdb.IOException
+            | duckdb.InvalidInputException
+            | duckdb.SerializationException
+            # Once the lock holds, a file that is gone is taken for a folder and asked for leave.
+            | duckdb.PermissionException
         )
         return self._session.building or isinstance(error, file_errors)
 

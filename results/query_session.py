@@ -38,6 +38,9 @@ _SETTINGS: Final = (
 )
 
 
+_BOUND: Final = 64
+"""Statements that stay bound."""
+
 _BATCH_ROWS: Final = 50_000
 """Rows that are taken from a result at a time while they are counted."""
 
@@ -64,6 +67,7 @@ class Session:
         self._views = Views(self._connection, listings, as_of=as_of)
         self._needed: set[str] = set()
         self._locked = False
+        self._bound: dict[str, duckdb.DuckDBPyRelation] = {}
 
     def serialized(self, text: str) -> str:
         """The syntax tree of a text as JSON; the text is parsed, never run."""
@@ -130,22 +134,26 @@ class Session:
         self._connection.execute("SET lock_configuration = true")
         self._locked = True
 
-    def run(
+    def run(self, text: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
+        """Runs SQL of our own: one statement, or several of which the last one answers."""
+        self.building = False
+        relation = self._connection.sql(text, params=dict(parameters) if parameters else None)
+        return pa.table({}) if relation is None else relation.to_arrow_table()
+
+    def answer(
         self,
         text: str,
         parameters: Mapping[str, object] | None,
         *,
         max_rows: int | None = None,
     ) -> pa.Table:
-        """Runs a statement that was checked before, or one of our own.
+        """Runs one SELECT that was checked before.
 
         Raises:
             LimitError: the answer has more than `max_rows` rows.
         """
         self.building = False
-        relation = self._connection.sql(text, params=dict(parameters) if parameters else None)
-        if relation is None:
-            return pa.table({})
+        relation = self._select(text, parameters)
         if max_rows is None:
             return relation.to_arrow_table()
         try:
@@ -154,6 +162,21 @@ class Session:
             raise
         except (OSError, pa.ArrowException) as error:
             raise _named(str(error)) from None
+
+    def _select(
+        self, text: str, parameters: Mapping[str, object] | None
+    ) -> duckdb.DuckDBPyRelation:
+        """What a SELECT means; it runs when its rows are taken, each time anew.
+
+        Without parameters it is bound once and not for every answer.
+        """
+        if parameters:
+            return self._connection.sql(text, params=dict(parameters))
+        if text not in self._bound:
+            if len(self._bound) >= _BOUND:
+                self._bound.clear()
+            self._bound[text] = self._connection.sql(text)
+        return self._bound[text]
 
     def paths(self) -> dict[str, str]:
         """Every listed file -> the kind of table that it holds."""
@@ -175,6 +198,7 @@ class Session:
 
     def close(self) -> None:
         """Ends the connection."""
+        self._bound.clear()
         self._connection.close()
 
 
@@ -195,6 +219,7 @@ def _named(message: str) -> duckdb.Error:
         "IO Error": duckdb.IOException,
         "Invalid Input Error": duckdb.InvalidInputException,
         "Out of Memory Error": duckdb.OutOfMemoryException,
+        "Permission Error": duckdb.PermissionException,
         "Serialization Error": duckdb.SerializationException,
     }
     kind: type[duckdb.Error] = kinds.get(message.partition(":")[0], duckdb.Error)

@@ -66,6 +66,7 @@ class Views:
         self._listings = listings
         self._built: set[str] = set()
         self._columns: frozenset[str] = frozenset()
+        self._measured = False
         self._run("tables.sql")
         self._past = None if as_of is None else RowsAsOf(connection, listings, as_of=as_of)
         self._rows = self._past or Rows(connection, listings)
@@ -177,13 +178,15 @@ class Views:
         self._connection.execute(f"CREATE VIEW metrics_all AS {self._rows.everything()}")
 
     def _trials(self, columns: Collection[str]) -> None:
+        # What is stored was copied once and for all, so the table never needs to be made again
+        # unless a statement mentions further columns while no metric is stored.
+        if "trials" in self._built and (self._measured or self._columns.issuperset(columns)):
+            return
         self._once("status", self._status)
         self._once("finals", self._finals)
         known = self._strings("SELECT DISTINCT name FROM kept.finals WHERE layer IS NULL")
-        asked = set() if known else set(columns)
-        if "trials" in self._built and asked <= self._columns:
-            return
-        self._columns |= asked
+        self._measured = bool(known)
+        self._columns |= set() if known else set(columns)
         scored = self._strings("SELECT DISTINCT metric FROM kept.planned WHERE metric IS NOT NULL")
         self._run(
             "trials.sql",
