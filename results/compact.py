@@ -144,7 +144,7 @@ def _write(
         What they hold, and the number of rows.
     """
     # Late, because whoever runs trials has no use for a database until they end.
-    from results.query_merge import GROUP_ROWS, Merge
+    from results.query_merge import PAGE_BYTES, Merge
 
     covered = covered_by(chosen)
     with _spill(store) as spill, Merge(chosen, memory=memory, spill=spill) as merge:
@@ -158,7 +158,7 @@ def _write(
 
         def fill(path: Path, rows: Iterator[pa.Table], expected: int) -> None:
             written = encode_batches(
-                rows, path, kind="metrics", group_rows=GROUP_ROWS, footer=file.footer()
+                rows, path, kind="metrics", page_bytes=PAGE_BYTES, footer=file.footer()
             )
             if written != expected:
                 raise StorageError(

@@ -5,7 +5,7 @@ Knows nothing of what becomes of it, nor of which files are chosen.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -19,10 +19,19 @@ from results.query_rows import literal
 from results.query_views import Views
 from results.schema import FINALS, METRICS
 
-__all__ = ["GROUP_ROWS", "Merge"]
+__all__ = ["PAGE_BYTES", "Merge"]
 
-GROUP_ROWS: Final = 122_880
-"""Rows of a row group: small enough to skip to one curve, large enough to read quickly."""
+GROUP_ROWS: Final = 100_000
+"""Rows of a row group, at least: small enough to skip to one curve, large enough to read quickly.
+
+A name's rows share none with another name's, unless they are fewer: one curve is then in one group.
+"""
+
+PAGE_BYTES: Final = 16_384
+"""Bytes of a page before it is compressed: of those that hold no row of a curve none is decoded,
+which takes a tenth off a question for one."""
+
+_BATCH_ROWS: Final = 20_480
 
 PIECE_ROWS: Final = 10_000_000
 """Rows sorted at once: a sort that spills still needs memory that grows with its rows."""
@@ -66,14 +75,17 @@ class Merge:
         return int(counted), int(rest)
 
     def counted(self) -> Iterator[pa.Table]:
-        """Rows that count, each once, by (name, trial_id, step, layer, attempt)."""
+        """Rows that count, each once, by (name, trial_id, step, layer, attempt).
+
+        One table a row group, at least `GROUP_ROWS` rows in each but the last.
+        """
         self._views.need(["metrics"])
-        return self._sorted("metrics", "true")
+        return _joined(self._sorted("metrics", "true"))
 
     def rest(self) -> Iterator[pa.Table]:
         """Rows that no longer count, in the same order."""
         self._views.need(["metrics_all"])
-        return self._sorted("metrics_all", "NOT counted")
+        return _joined(self._sorted("metrics_all", "NOT counted"))
 
     def finals(self, trials: Collection[tuple[str, int]]) -> pa.Table:
         """Finals by (name, trial_id, layer); those that no file holds are summed up from rows.
@@ -94,31 +106,29 @@ class Merge:
         return found.to_arrow_table().select(FINALS.names)
 
     def _sorted(self, view: str, condition: str) -> Iterator[pa.Table]:
-        """Sorts piece by piece, each small enough, and gives the pieces in their order."""
-        for name, first, last in self._pieces(view, condition):
+        """Sorts piece by piece, each small enough, and gives their row groups in order."""
+        for name, first, last, rows in self._pieces(view, condition):
             found = self._connection.sql(
                 f"SELECT {_ROWS} FROM {view} WHERE {condition} AND name = $name "
                 f"AND trial_id BETWEEN $first AND $last ORDER BY {_ROW_ORDER}",
                 params={"name": name, "first": first, "last": last},
             )
-            for batch in found.to_arrow_reader(GROUP_ROWS):
-                yield pa.Table.from_batches([batch])
+            yield from _even(found.to_arrow_reader(_BATCH_ROWS), rows=rows)
 
-    def _pieces(self, view: str, condition: str) -> Iterator[tuple[str, str, str]]:
-        """(name, first and last trial_id) of runs of rows in order, most of one size."""
+    def _pieces(self, view: str, condition: str) -> Iterator[tuple[str, str, str, int]]:
+        """(name, first and last trial_id, rows) of runs in order, most of one size."""
         counts = self._connection.execute(
             f"SELECT name, trial_id, count(*) FROM {view} WHERE {condition} "
             "GROUP BY ALL ORDER BY ALL"
         ).fetchall()
-        piece: tuple[str, str, str] | None = None
-        size = 0
+        piece: tuple[str, str, str, int] | None = None
         for name, trial_id, rows in counts:
-            if piece is not None and piece[0] == name and size + rows <= PIECE_ROWS:
-                piece, size = (name, piece[1], trial_id), size + rows
+            if piece is not None and piece[0] == name and piece[3] + rows <= PIECE_ROWS:
+                piece = name, piece[1], trial_id, piece[3] + rows
                 continue
             if piece is not None:
                 yield piece
-            piece, size = (name, trial_id, trial_id), rows
+            piece = name, trial_id, trial_id, rows
         if piece is not None:
             yield piece
 
@@ -138,3 +148,32 @@ class Merge:
                 f"{self._root}: its files cannot be folded, {why}. Nothing was replaced.",
                 path=self._root,
             ) from error
+
+
+def _even(batches: Iterable[pa.RecordBatch], *, rows: int) -> Iterator[pa.Table]:
+    """Batches of `rows` rows in all, in tables of one size: `GROUP_ROWS` and few more, or all."""
+    size = rows // max(1, rows // GROUP_ROWS)
+    pending: list[pa.RecordBatch] = []
+    held, left = 0, rows
+    for batch in batches:
+        pending.append(batch)
+        held += batch.num_rows
+        while held >= size and left >= 2 * size:  # The last one takes the few that remain.
+            table = pa.Table.from_batches(pending)
+            yield table.slice(0, size)
+            pending = table.slice(size).to_batches()
+            held, left = held - size, left - size
+    if pending:
+        yield pa.Table.from_batches(pending)
+
+
+def _joined(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """The same rows in tables of at least `GROUP_ROWS`, but for the last."""
+    pending: list[pa.Table] = []
+    for table in tables:
+        pending.append(table)
+        if sum(one.num_rows for one in pending) >= GROUP_ROWS:
+            yield pa.concat_tables(pending)
+            pending = []
+    if pending:
+        yield pa.concat_tables(pending)

@@ -121,7 +121,7 @@ def encode(table: pa.Table, *, kind: str) -> bytes:
         kind: key of `TABLES`.
     """
     sink = pa.BufferOutputStream()
-    encode_batches([table], sink, kind=kind, group_rows=_GROUP_ROWS)
+    encode_batches([table], sink, kind=kind)
     return bytes(sink.getvalue())
 
 
@@ -130,7 +130,7 @@ def encode_batches(
     sink: Path | pa.NativeFile,
     *,
     kind: str,
-    group_rows: int,
+    page_bytes: int | None = None,
     footer: Mapping[bytes, bytes] = MappingProxyType({}),
 ) -> int:
     """As `encode`, for more rows than memory holds.
@@ -139,7 +139,7 @@ def encode_batches(
         batches: columns as `TABLES[kind]`, in that order; each begins a new row group.
         sink: where the file goes.
         kind: key of `TABLES`.
-        group_rows: rows of a row group, at most.
+        page_bytes: size of a page before it is compressed; None for what pyarrow takes.
         footer: what stands there besides kind and version.
 
     Returns:
@@ -149,9 +149,11 @@ def encode_batches(
     schema = TABLES[kind].with_metadata({**stamp, **footer})
     coded = [name for name in schema.names if name != "value"]
     rows = 0
-    with pq.ParquetWriter(sink, schema, compression="zstd", use_dictionary=coded) as writer:
+    with pq.ParquetWriter(
+        sink, schema, compression="zstd", use_dictionary=coded, data_page_size=page_bytes
+    ) as writer:
         for batch in batches:
-            writer.write_table(batch.cast(schema), row_group_size=group_rows)
+            writer.write_table(batch.cast(schema), row_group_size=_GROUP_ROWS)
             rows += batch.num_rows
     return rows
 

@@ -289,8 +289,23 @@ def test_the_order_and_the_statistics_let_a_reader_skip(store, monkeypatch):
     columns = {first.column(place).path_in_schema: first.column(place) for place in range(8)}
     assert (columns["name"].statistics.min, columns["name"].statistics.max) == ("m", "m")
     assert columns["trial_id"].statistics.max < "t19"
+    assert group_rows(file) == [66] * 8 + [72] + [66] * 8 + [72]
     assert {column.compression for column in columns.values()} == {"ZSTD"}
     assert file.schema_arrow.field("value").nullable is False
+
+
+def test_names_of_few_rows_share_a_row_group(store, monkeypatch):
+    monkeypatch.setattr("results.query_merge.GROUP_ROWS", 64)
+    plan(store, [{"trial_id": "a"}])
+    begin(store, "a")
+    write(store, "a", {s: {f"m{n}": 0.0 for n in range(6)} for s in range(30)})
+    end(store, "a")
+    file = pq.ParquetFile(store.path(compact(store, sweep="s").name))
+    assert group_rows(file) == [90, 90]
+
+
+def group_rows(file):
+    return [file.metadata.row_group(place).num_rows for place in range(file.num_row_groups)]
 
 
 def test_a_reader_that_listed_before_answers_after(store):
