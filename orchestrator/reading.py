@@ -6,7 +6,6 @@ Must never write, and imports what is slow only inside the verb that needs it.
 from __future__ import annotations
 
 import warnings
-from collections import Counter
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from difflib import get_close_matches
@@ -114,35 +113,20 @@ def status(name: str, *, storage: str | None = None) -> SweepStatus:
     Raises:
         InputError: there is no such sweep.
     """
-    from results.events import newest
-    from results.ledger import Ledger
+    from results.standing import standing
 
     root = find_sweep(name, storage=storage)
-    ledger = Ledger(Store(root), sweep=root.name)
-    wanted = {id_: row for id_, row in ledger.trials().items() if row.wanted}
-    events = ledger.events()
-    latest = {id_: event for id_, event in newest(events).items() if id_ in wanted}
-    counts: Counter[str] = Counter()
-    grids: dict[str, Counter[str]] = {}
-    for id_, row in wanted.items():
-        standing = latest[id_].status if id_ in latest else "planned"
-        counts[standing] += 1
-        grids.setdefault(row.grid, Counter())[standing] += 1
-    times = [event.ts for event in events if event.ts is not None]
+    found = standing(Store(root))
     return SweepStatus(
         sweep=root.name,
         root=root,
-        total=len(wanted),
-        counts=dict(counts),
-        grids={grid: dict(counter) for grid, counter in grids.items()},
-        running=sorted(id_ for id_, event in latest.items() if event.status == "running"),
-        failures=[
-            (id_, e.attempt, e.failure_class or "", (e.detail or "").partition("\n")[0])
-            for id_, e in latest.items()
-            if e.status == "failed"
-        ],
+        total=found.total,
+        counts=found.counts,
+        grids=found.grids,
+        running=found.running,
+        failures=found.failures,
         driver=_driver(root),
-        seconds=(max(times) - min(times)).total_seconds() if times else None,
+        seconds=found.seconds,
     )
 
 
@@ -255,10 +239,9 @@ def find_trial(name: str, prefix: str, *, storage: str | None = None) -> str:
     Raises:
         InputError: no trial of the sweep begins so, or several do.
     """
-    from results.ledger import Ledger
+    from results.standing import planned
 
-    root = find_sweep(name, storage=storage)
-    ids = list(Ledger(Store(root), sweep=root.name).trials())
+    ids = planned(Store(find_sweep(name, storage=storage)))
     found = [id_ for id_ in ids if id_.startswith(prefix)]
     if len(found) == 1:
         return found[0]

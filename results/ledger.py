@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -37,8 +36,6 @@ __all__ = ["Event", "Ledger", "TrialRow"]
 
 FOLD_AT: Final = 500
 """Loose events from which on `Ledger.fold` folds them."""
-
-_TRIAL_FILE = re.compile(r"trials/(?P<number>[0-9]{6,12})\.parquet")
 
 
 class Ledger:
@@ -76,14 +73,20 @@ class Ledger:
         now = self._now()
         stamped = [replace(row, created_at=row.created_at or now) for row in rows]
         data = encode(trial_rows.to_table(stamped), kind="trials")
-        number = max((number for number, _ in self._trial_files()), default=0) + 1
+        number = (
+            max(
+                (number for number, _ in trial_rows.trial_files(self._store.list("trials/"))),
+                default=0,
+            )
+            + 1
+        )
         while not self._store.create(f"trials/{number:06d}.parquet", data):
             number += 1
 
     def trials(self) -> dict[str, TrialRow]:
         """The newest row of each trial, by id, in the order of first planning."""
         found: dict[str, TrialRow] = {}
-        for _, name in self._trial_files():
+        for _, name in trial_rows.trial_files(self._store.list("trials/")):
             table = decode(self._store.read(name), kind="trials", where=self._store.path(name))
             found.update((row.trial_id, row) for row in TrialRow.from_table(table))
         return found
@@ -206,11 +209,6 @@ class Ledger:
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC)
-
-    def _trial_files(self) -> list[tuple[int, str]]:
-        """(number, name) of the trial files, oldest first."""
-        matches = map(_TRIAL_FILE.fullmatch, self._store.list("trials/"))
-        return sorted((int(match["number"]), match[0]) for match in matches if match)
 
     def _taken(self, trial_id: str, attempt: int) -> bool:
         if self._store.exists(f"claims/{trial_id}.a{attempt}"):

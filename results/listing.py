@@ -5,7 +5,6 @@ Opens no file but the footers of compacted ones.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,10 +13,9 @@ from pathlib import Path
 from results.compacted import PREFIX, CompactedFile, read_compacted
 from results.events import EventFiles, sort_event_names
 from results.store import FinalsName, Resolution, SegmentName, Store, resolve
+from results.trials import trial_files
 
 __all__ = ["Listing", "Resolved", "resolve_all", "take"]
-
-_TRIALS = re.compile(r"trials/[0-9]{6,12}\.parquet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +130,7 @@ def take(store: Store, *, without: Collection[str] = ()) -> Listing:
             break
         except FileNotFoundError:
             continue  # Replaced and deleted since the listing: the new one has what replaced it.
-    trials = tuple(filter(_TRIALS.fullmatch, names("trials/")))
+    trials = tuple(name for _, name in trial_files(names("trials/")))
     problems |= _strays(store, metrics, resolved.segments)
     return Listing(
         store,

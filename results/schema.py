@@ -5,7 +5,7 @@ Knows nothing of folders, of file names, or of what the values mean.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -158,13 +158,16 @@ def encode_batches(
     return rows
 
 
-def decode(data: bytes, *, kind: str, where: str | Path) -> pa.Table:
+def decode(
+    data: bytes, *, kind: str, where: str | Path, columns: Sequence[str] | None = None
+) -> pa.Table:
     """Reads what `encode` wrote.
 
     Args:
         data: Parquet bytes.
         kind: the table they must hold.
         where: file named in errors.
+        columns: those wanted, in that order; None for all.
 
     Raises:
         SchemaError: damaged or not one of our files.
@@ -173,8 +176,10 @@ def decode(data: bytes, *, kind: str, where: str | Path) -> pa.Table:
     try:
         with pq.ParquetFile(pa.BufferReader(data), pre_buffer=False) as file:
             _check(file.schema_arrow.metadata or {}, kind=kind, where=where)
-            rows = file.read(use_threads=len(data) > _WORTH_THREADS)
-            return _conform(rows, kind=kind, where=where)
+            rows = file.read(columns, use_threads=len(data) > _WORTH_THREADS)
+            schema = TABLES[kind]
+            wanted = schema if columns is None else pa.schema(map(schema.field, columns))
+            return _conform(rows, wanted, where=where)
     except (pa.ArrowException, OSError) as error:
         raise _damaged(where) from error
 
@@ -224,13 +229,13 @@ def _check(footer: Mapping[bytes, bytes], *, kind: str, where: str | Path) -> No
         raise SchemaError(f"{where}: must hold {kind}, got {found}. Move it away.")
 
 
-def _conform(table: pa.Table, *, kind: str, where: str | Path) -> pa.Table:
-    """The columns of this version, in order: unknown ones dropped, missing optional ones null."""
-    schema = TABLES[kind]
+def _conform(table: pa.Table, schema: pa.Schema, *, where: str | Path) -> pa.Table:
+    """These columns, in order: unknown ones dropped, missing optional ones null."""
     columns = []
     for field in schema:
         if field.name in table.schema.names:
-            columns.append(table.column(field.name).cast(field.type))
+            column = table.column(field.name)
+            columns.append(column if column.type == field.type else column.cast(field.type))
         elif field.nullable:
             columns.append(pa.chunked_array([pa.nulls(table.num_rows, field.type)]))
         else:

@@ -6,7 +6,8 @@ Knows nothing of how trials run or whether they did.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Self
@@ -16,7 +17,9 @@ import pyarrow as pa
 from results.columns import from_rows, to_values
 from results.schema import TRIALS
 
-__all__ = ["TrialRow"]
+__all__ = ["TrialRow", "trial_files"]
+
+_FILE = re.compile(r"trials/(?P<number>[0-9]{6,12})\.parquet")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +84,12 @@ def to_table(rows: Sequence[TrialRow]) -> pa.Table:
         record["versions"] = _text(row.versions)
         records.append(record)
     return from_rows(records, TRIALS)
+
+
+def trial_files(names: Iterable[str]) -> list[tuple[int, str]]:
+    """(number, name) of the trial files among some names, oldest first."""
+    matches = map(_FILE.fullmatch, names)
+    return sorted((int(match["number"]), match[0]) for match in matches if match)
 
 
 def _text(value: Mapping[str, Any]) -> str:

@@ -4,6 +4,10 @@ Four times per question. *Process*: a whole command, Python's start and all impo
 *Beyond imports*: the same in a fresh process, after everything that it imports is there. *Open*:
 opening the store and the first answer, in a process that has answered before. *Warm*: asking again
 with the store open.
+
+A whole process that asks for the status is the command `status`, which opens no database and reads
+the record anew. Open and warm, the status is asked in SQL like every other question, of a store
+that is open as the peers' clients are. No answer is kept anywhere: each time it is computed.
 """
 
 from __future__ import annotations
@@ -31,15 +35,16 @@ SQL: Mapping[str, str] = {
         "SELECT config.activation.kind AS activation, avg(val_accuracy) AS accuracy "
         "FROM trials GROUP BY ALL ORDER BY ALL"
     ),
+    STATUS: "SELECT status, count(*) AS trials FROM trials WHERE wanted GROUP BY ALL ORDER BY ALL",
 }
 CLIFF = "the cliff"
-QUESTIONS = (*SQL, STATUS, CLIFF)
+QUESTIONS = (*SQL, CLIFF)
 MOST_CLIFF_TRIALS = 100
 """A cliff is fitted to so many cells at most."""
 
 _IMPORTS = (
     "import orchestrator.cli.main, orchestrator.actions, orchestrator.lease, results.ledger, "
-    "results.query, results.render, results.cliff, rich.table, pyarrow.compute"
+    "results.standing, results.query, results.render, results.cliff, rich.table, pyarrow.compute"
 )
 _COMMAND = """
 import sys, time
@@ -117,7 +122,6 @@ def _seconds(command: list[str]) -> tuple[float, float]:
 
 def _inside(question: str, root: Path, *, times: int) -> dict[str, float]:
     """Times within this process: opening and asking, then asking again."""
-    from orchestrator.actions import status
     from results.cliff import cliff
     from results.query import Reader, open_stores
 
@@ -126,13 +130,6 @@ def _inside(question: str, root: Path, *, times: int) -> dict[str, float]:
             return len(cliff(reader))
         return int(reader.sql(SQL[question]).num_rows)
 
-    if question == STATUS:  # Keeps nothing open: each time reads the store anew.
-        took = [
-            timed(lambda: status(root.name, storage=str(root.parent)).total)
-            for _ in range(max(times, 3))
-        ]
-        again = median(seconds for seconds, _ in took)
-        return {"open_s": again, "warm_s": again, "rows": took[0][1]}
     with open_stores([root]) as reader:  # So that what happens once in a process is behind us.
         answer(reader)
     begun = time.perf_counter()

@@ -270,11 +270,12 @@ from results.cliff import cliff
 from results.ledger import Ledger
 from results.query import open_stores
 from results.render import to_bytes
+from results.standing import standing
 from results.store import Store
 store = Store(sys.argv[1])
 plan(store, [{"trial_id": "a"}])
 finish(store, "a", {"m": 1.0})
-Ledger(store, sweep="s").latest(), Ledger(store, sweep="s").trials()
+Ledger(store, sweep="s").latest(), Ledger(store, sweep="s").trials(), standing(store)
 with open_stores([store.root]) as reader:
     answer = reader.sql("FROM trials, events")
     [to_bytes(answer, kind) for kind in ("table", "csv", "json", "parquet")]
