@@ -28,7 +28,7 @@ class Attempt:
         resources: what it may use; `cpu` sets torch's threads, `gpu` above 0 the device.
         resume_from: name of the checkpoint to go on from, None for a fresh start.
         checkpoint_every: when to save, None for never.
-        checkpoint_keep: checkpoints kept.
+        checkpoint_keep: checkpoints kept of a completed trial; until then one more.
         timeout_s: longest time it may take, seconds; None for no limit.
         kinds: folders with the user's kinds.
         data_dir: folder of the full data sets.
@@ -66,6 +66,7 @@ class Outcome:
         failure_class: where it failed.
         detail: message and traceback's tail.
         recorded: whether the worker itself wrote the end into the store.
+        warnings: what its start had to do without, one sentence each.
     """
 
     trial_id: str
@@ -74,3 +75,4 @@ class Outcome:
     failure_class: str | None = None
     detail: str | None = None
     recorded: bool = True
+    warnings: tuple[str, ...] = ()

@@ -5,12 +5,14 @@ Knows nothing of what is in them.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import secrets
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
+from hashlib import blake2b, file_digest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,12 +23,19 @@ from results.store import Store, checkpoint_parts
 if TYPE_CHECKING:
     from workloads.state import State
 
-__all__ = ["CARRIED", "Checkpoints", "Pace"]
+__all__ = ["CARRIED", "SUMS", "Checkpoints", "DamagedError", "Pace"]
 
 _HALF = re.compile(r"\.(.+)\.[0-9]+-[0-9a-f]{8}\.half")
 
 CARRIED = "finals.bin"
 """Name of the file in which a checkpoint carries the last values of every metric on."""
+SUMS = "sums.json"
+"""Name of the file that holds the digests of all others; neither torch nor Parquet would notice a
+flipped bit, which would change the result in silence."""
+
+
+class DamagedError(Exception):
+    """A file of a checkpoint is not as it was written; the text names it."""
 
 
 class Checkpoints:
@@ -57,6 +66,7 @@ class Checkpoints:
             try:
                 _write(hidden / CARRIED, carried)
                 fill(hidden)
+                _write(hidden / SUMS, json.dumps(_sums(hidden), indent=1).encode())
                 hidden.rename(target)
                 _sync(target.parent)
             finally:
@@ -69,9 +79,16 @@ class Checkpoints:
         """Returns the folder of a checkpoint and what it carries.
 
         Raises:
+            DamagedError: it is not as it was written.
             StorageError: it cannot be read.
         """
-        return self._store.path(name), self._store.read(f"{name}/{CARRIED}")
+        folder = self._store.path(name)
+        try:
+            if (folder / SUMS).exists():
+                _verify(folder)
+        except OSError as error:
+            raise StorageError.from_os("read", folder, error) from error
+        return folder, self._store.read(f"{name}/{CARRIED}")
 
     def discard(self, name: str) -> None:
         """Deletes a checkpoint that cannot be used, so that the next attempt takes another."""
@@ -137,6 +154,37 @@ class Pace:
         if due:
             self._last_step, self._last_time = state.step, self._clock()
         return due
+
+
+def _sums(folder: Path) -> dict[str, str]:
+    """Name -> digest of every file in a checkpoint."""
+    sums = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            with path.open("rb") as file:
+                digest = file_digest(file, lambda: blake2b(digest_size=16))
+            sums[path.relative_to(folder).as_posix()] = digest.hexdigest()
+    return sums
+
+
+def _verify(folder: Path) -> None:
+    """Compares a checkpoint with its digests.
+
+    Raises:
+        DamagedError: they differ.
+        OSError: a file cannot be read.
+    """
+    try:
+        known = json.loads((folder / SUMS).read_bytes())
+    except ValueError:
+        known = None
+    if not isinstance(known, dict):
+        raise DamagedError(f"{folder / SUMS}: must be as it was written, got a damaged one.")
+    found = _sums(folder)
+    for name, digest in known.items():
+        if found.get(name) != digest:
+            what = "a damaged one" if name in found else "none"
+            raise DamagedError(f"{folder / name}: must be as it was written, got {what}.")
 
 
 def _hidden(path: Path) -> Path:

@@ -50,6 +50,7 @@ def run_sweep(
     options: Options | None = None,
     listener: Listener | None = None,
     clock: Callable[[], float] = time.time,
+    monotonic: Callable[[], float] = time.monotonic,
     on_queue: Callable[[TrialQueue], None] = lambda queue: None,
 ) -> Summary:
     """Plans, runs what is left, and returns how it stands.
@@ -62,7 +63,8 @@ def run_sweep(
             called when nothing is left.
         options: what the command line adds.
         listener: hears what happens.
-        clock: seconds since 1970.
+        clock: seconds since 1970, for what is stored.
+        monotonic: seconds that never jump, for how long it took.
         on_queue: is handed the queue, to stop it from a signal handler.
 
     Raises:
@@ -72,7 +74,7 @@ def run_sweep(
         RunnerError: the cluster did not start, or a trial fits nowhere.
         StorageError: the run directory cannot be written.
     """
-    begun = clock()
+    begun = monotonic()
     chosen = options or Options()
     with Lease(store, steal=chosen.steal) as lease:
         session = _Session(loaded, cells, store, chosen, listener, clock)
@@ -84,7 +86,7 @@ def run_sweep(
         tally = Tally()
         if left:
             tally = session.work(left, make_runner, lease, on_queue)
-        return session.summary(tally, clock() - begun)
+        return session.summary(tally, monotonic() - begun)
 
 
 @dataclass(slots=True)
@@ -230,6 +232,8 @@ class _Session:
                 failure_class=outcome.failure_class or "worker_lost",
                 detail=outcome.detail or "",
             )
+        for sentence in outcome.warnings:
+            self._warn(f"{outcome.trial_id} attempt {outcome.number}: {sentence}")
         self.ended += 1
         if self.ended % FOLD_EVERY == 0:
             self.ledger.fold()

@@ -125,7 +125,9 @@ class Checkpoint(_Part):
     every: Every | None = Field(
         default_factory=lambda: Every(1, "epoch"), description="null: never"
     )
-    keep: int = Field(default=1, ge=1, le=1000, description="newest checkpoints kept of a trial")
+    keep: int = Field(
+        default=1, ge=1, le=1000, description="newest kept of a trial; one more until it completed"
+    )
 
 
 def _axes(value: object) -> object:

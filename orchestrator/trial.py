@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.attempt import Attempt, Outcome
@@ -27,12 +27,13 @@ from orchestrator.failures import (
 )
 from orchestrator.imports import heavy_imports
 from orchestrator.provenance import host
+from orchestrator.resuming import Origin, origin
 from orchestrator.spec import Resources
-from results.errors import ResultsError, SchemaError, StorageError
-from results.finals import Finals
+from results.errors import ResultsError, StorageError
 from results.ledger import Event, Ledger
 from results.store import Store
 from results.writer import Writer
+from workloads.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
     from workloads.config import Progress
@@ -49,6 +50,7 @@ def run_trial(
     attempt: Attempt,
     *,
     clock: Callable[[], float] = time.time,
+    monotonic: Callable[[], float] = time.monotonic,
     asked_to_leave: Callable[[], bool] = _never,
 ) -> Outcome:
     """Claims an attempt, trains it, records it; returns however it ends.
@@ -57,12 +59,14 @@ def run_trial(
 
     Args:
         attempt: what to run.
-        clock: seconds since 1970.
+        clock: seconds since 1970, of events and rows.
+        monotonic: seconds that never jump, of all that has a length.
         asked_to_leave: looked at after every step; once true, the trial saves itself and leaves.
 
     Raises:
         KeyboardInterrupt: as it came, after the attempt's end was recorded.
     """
+    stopwatch = Stopwatch(clock=monotonic)
     store = Store(attempt.root)
     ledger = Ledger(store, sweep=attempt.sweep, clock=clock)
     try:
@@ -70,7 +74,7 @@ def run_trial(
             return _outcome(attempt, "foreign")
     except StorageError as error:
         return _outcome(attempt, "failed", "storage", str(error), recorded=False)
-    run = _Run(attempt, store, ledger, clock, asked_to_leave)
+    run = _Run(attempt, store, ledger, clock, asked_to_leave, stopwatch)
     try:
         run.train()
     except (Exception, SystemExit, KeyboardInterrupt) as error:
@@ -80,9 +84,10 @@ def run_trial(
         recorded = run.end(status, failure_class=failure_class, detail=detail)
         if isinstance(error, KeyboardInterrupt):
             raise
-        return _outcome(attempt, status, failure_class, detail, recorded=recorded)
+        outcome = _outcome(attempt, status, failure_class, detail, recorded=recorded)
+        return replace(outcome, warnings=run.warnings)
     if run.end("completed"):
-        return _outcome(attempt, "completed")
+        return replace(_outcome(attempt, "completed"), warnings=run.warnings)
     detail = f"{store.root}: it takes the end of an attempt, got none. Check that storage."
     return _outcome(attempt, "failed", "storage", detail, recorded=False)
 
@@ -115,6 +120,7 @@ class _Run:
         ledger: Ledger,
         clock: Callable[[], float],
         asked_to_leave: Callable[[], bool],
+        stopwatch: Stopwatch,
     ) -> None:
         self._attempt = attempt
         self._store = store
@@ -123,8 +129,11 @@ class _Run:
         self._asked_to_leave = asked_to_leave
         self._asked_to_cancel = asked_to_cancel(attempt)
         self._checkpoints = Checkpoints(store, trial_id=attempt.trial_id)
+        self._stopwatch = stopwatch
         self._device = "cpu"
         self._started = False
+        self._origin: str | None = attempt.resume_from
+        self.warnings: tuple[str, ...] = ()
 
     def train(self) -> None:
         """Iterates the program: rows first, then the checkpoint of the same step."""
@@ -135,26 +144,41 @@ class _Run:
             from workloads.kinds import add_folder
             from workloads.state import isolated
 
-        started = self._clock()
         attempt = self._attempt
         for folder in attempt.kinds:
             add_folder(folder)
         seed = attempt.config.get("seed", 0)
         with isolated(seed=seed if isinstance(seed, int) else 0, threads=attempt.threads):
-            state, carried, warnings = self._state()
-            resumed_from = state.step if state.resumed else None
-            self._begin(resumed_from, warnings)
+            found = self._begin_from_checkpoint()
+            state = found.state
             training = validate(attempt.config).build()
-            with self._writer(resumed_from, carried) as writer:
-                pace = Pace(attempt.checkpoint_every, self._clock, first=state.step)
-                for progress in training.train(state):
-                    writer.write(progress.step, progress.metrics, progress.layers)
-                    self._check(progress, started)
+            with self._writer(found) as writer:
+                pace = Pace(attempt.checkpoint_every, self._total, first=state.step)
+                for progress in self._timed(training.train(state)):
+                    with self._stopwatch("write"):
+                        writer.write(progress.step, progress.metrics, progress.layers)
+                    self._check(progress)
                     leaving = self._leaving()
                     if state.step and (leaving or pace.due(state)):
                         self._save(writer, state)
                     if leaving is not None:
                         raise leaving
+                self._stopwatch.turn_to("write")  # What is left of this block: closing the writer.
+        with self._stopwatch("checkpoint"):
+            self._checkpoints.prune(keep=attempt.checkpoint_keep)
+
+    def _timed(self, steps: Iterator[Progress]) -> Iterator[Progress]:
+        """Passes progress on, and counts the program's own seconds as training."""
+        self._stopwatch.turn_to("other")
+        while True:
+            with self._stopwatch("train"):
+                progress = next(steps, None)
+            if progress is None:
+                return
+            yield progress
+
+    def _total(self) -> float:
+        return self._stopwatch.total
 
     def _leaving(self) -> Exception | None:
         """Why the trial should save itself and end now, if it should."""
@@ -170,49 +194,35 @@ class _Run:
         """Records the end; False where the store did not take it, which the driver then does."""
         try:
             if not self._started:
-                self._begin(None, [])
-            self._ledger.record(self._event(status, failure_class=failure_class, detail=detail))
+                self._begin(None, ())
+            seconds = self._stopwatch.seconds()
+            self._ledger.record(
+                self._event(status, failure_class=failure_class, detail=detail, seconds=seconds)
+            )
         except ResultsError:
             return False
         return True
 
     def discard_checkpoint(self, error: BaseException) -> None:
         """Deletes the checkpoint that a part of the program refused: it would do so for ever."""
-        name = self._attempt.resume_from
-        if name is not None and is_checkpoint_error(error):
-            self._checkpoints.discard(name)
+        if self._origin is not None and is_checkpoint_error(error):
+            self._checkpoints.discard(self._origin)
 
-    def _state(self) -> tuple[State, bytes | None, list[str]]:
-        """Opens the checkpoint; one that cannot be read means a start from nothing.
+    def _begin_from_checkpoint(self) -> Origin:
+        """Opens what the attempt goes on from and records its start."""
+        self._device = _device(self._attempt.resources)
+        found = origin(
+            self._attempt,
+            checkpoints=self._checkpoints,
+            ledger=self._ledger,
+            device=self._device,
+            stopwatch=self._stopwatch,
+        )
+        self._origin, self.warnings = found.name, found.warnings
+        self._begin(found.step, found.warnings)
+        return found
 
-        Returns:
-            The state, what the writer carries on, and what a reader of the events should know.
-        """
-        from workloads.state import CheckpointError, State
-
-        attempt = self._attempt
-        data_dir = Path(attempt.data_dir) if attempt.data_dir else None
-        self._device = _device(attempt.resources)
-        if attempt.resume_from is not None:
-            try:
-                folder, carried = self._checkpoints.open(attempt.resume_from)
-                Finals.from_bytes(carried)
-                state = State(
-                    device=self._device,
-                    threads=attempt.threads,
-                    data_dir=data_dir,
-                    resume_from=folder,
-                )
-                return state, carried, state.mismatches
-            except (CheckpointError, SchemaError, StorageError) as error:
-                # The rows of the lost part are cut by the new start; nothing counts twice.
-                warnings = [f"started again from nothing: {error}"]
-        else:
-            warnings = []
-        state = State(device=self._device, threads=attempt.threads, data_dir=data_dir)
-        return state, None, warnings
-
-    def _begin(self, resumed_from: int | None, warnings: list[str]) -> None:
+    def _begin(self, resumed_from: int | None, warnings: Sequence[str]) -> None:
         detail = "\n".join(warnings) or None
         self._ledger.record(self._event("running", resumed_from=resumed_from, detail=detail))
         self._started = True
@@ -229,18 +239,18 @@ class _Run:
             **details,
         )
 
-    def _writer(self, resumed_from: int | None, carried: bytes | None) -> Writer:
+    def _writer(self, found: Origin) -> Writer:
         return Writer(
             self._store,
             sweep=self._attempt.sweep,
             trial_id=self._attempt.trial_id,
             attempt=self._attempt.number,
-            resumed_from=resumed_from,
-            carried=carried,
+            resumed_from=found.step,
+            carried=found.carried,
             clock=self._clock,
         )
 
-    def _check(self, progress: Progress, started: float) -> None:
+    def _check(self, progress: Progress) -> None:
         # Before the first update nothing can diverge: norms have no statistics yet, and a squared
         # activation may overflow in the evaluation of a model that trains well.
         bad = nonfinite(progress.metrics) if progress.step > 0 else None
@@ -251,7 +261,7 @@ class _Run:
                 " Lower the learning rate or clip the gradient."
             )
         limit = self._attempt.timeout_s
-        if limit is not None and self._clock() - started > limit:
+        if limit is not None and self._stopwatch.total > limit:
             raise TimedOut(
                 f"trial_timeout: a trial ends within {limit:g} s, got step {progress.step} by then."
                 " Raise trial_timeout or train less."
@@ -262,14 +272,17 @@ class _Run:
 
         The rows come first: no checkpoint may outlive the rows that it rests on.
         """
-        writer.flush()
-        self._checkpoints.save(
-            attempt=self._attempt.number,
-            step=state.step,
-            fill=state.save,
-            carried=writer.carried(),
-        )
-        self._checkpoints.prune(keep=self._attempt.checkpoint_keep)
+        with self._stopwatch("write"):
+            writer.flush()
+        with self._stopwatch("checkpoint"):
+            self._checkpoints.save(
+                attempt=self._attempt.number,
+                step=state.step,
+                fill=state.save,
+                carried=writer.carried(),
+            )
+            # One more than asked for: it is what a damaged newest one costs no more than.
+            self._checkpoints.prune(keep=self._attempt.checkpoint_keep + 1)
 
 
 def _device(resources: Resources) -> str:

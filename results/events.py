@@ -12,8 +12,9 @@ and every loose file whose (trial, attempt, side) it holds.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple, Self
@@ -57,6 +58,8 @@ class Event:
         resumed_from: last step taken over from an earlier attempt.
         failure_class: class of the failure, None unless it failed.
         detail: message and traceback's tail, None unless there is one.
+        seconds: phase -> seconds that the attempt spent in it, by a clock that never jumps; None
+            of a start, and of an end that others had to write.
     """
 
     sweep: str
@@ -70,6 +73,7 @@ class Event:
     resumed_from: int | None = None
     failure_class: str | None = None
     detail: str | None = None
+    seconds: Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
         if self.status != "running" and self.status not in END_STATUSES:
@@ -89,13 +93,23 @@ class Event:
     def from_table(cls, table: pa.Table) -> list[Self]:
         """One event a row."""
         names = [str(name) for name in table.schema.names]
-        rows = zip(*map(to_values, table.columns), strict=True)
-        return [cls(**dict(zip(names, row, strict=True))) for row in rows]
+        events = []
+        for values in zip(*map(to_values, table.columns), strict=True):
+            row = dict(zip(names, values, strict=True))
+            if row["seconds"] is not None:
+                row["seconds"] = json.loads(row["seconds"])
+            events.append(cls(**row))
+        return events
 
 
 def to_table(events: Sequence[Event]) -> pa.Table:
     """Events as rows of the table `events`."""
-    return from_rows([asdict(event) for event in events], EVENTS)
+    records = [asdict(event) for event in events]
+    for record in records:
+        if record["seconds"] is not None:
+            rounded = {phase: round(spent, 6) for phase, spent in record["seconds"].items()}
+            record["seconds"] = json.dumps(rounded)
+    return from_rows(records, EVENTS)
 
 
 class EventFiles(NamedTuple):

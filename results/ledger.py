@@ -176,16 +176,17 @@ class Ledger:
         Returns:
             A name such as `checkpoints/<trial_id>/a0-120`, None if there is none.
         """
+        return next(iter(self.usable_checkpoints(trial_id)), None)
+
+    def usable_checkpoints(self, trial_id: str) -> list[str]:
+        """The checkpoints that the trial's stored rows still count, the furthest first."""
         resolution = self._rows(trial_id)
         usable = [
             (step, attempt)
             for step, attempt in self._checkpoints(trial_id)
             if resolution.counts(trial_id, attempt, step)
         ]
-        if not usable:
-            return None
-        step, attempt = max(usable)
-        return f"checkpoints/{trial_id}/a{attempt}-{step}"
+        return [f"checkpoints/{trial_id}/a{a}-{step}" for step, a in sorted(usable, reverse=True)]
 
     def _rows(self, trial_id: str) -> Resolution:
         """Which rows of a trial count, compacted ones among them."""

@@ -74,6 +74,7 @@ EVENTS = pa.schema(
         pa.field("resumed_from", pa.int64()),
         pa.field("failure_class", pa.string()),
         pa.field("detail", pa.string()),
+        pa.field("seconds", pa.string()),  # phase -> seconds as JSON, of an attempt that could tell
     ]
 )
 

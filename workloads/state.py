@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, Protocol
 import torch
 
 from workloads import streams
+from workloads.stopwatch import Stopwatch
 
 __all__ = ["CheckpointError", "Part", "State", "isolated", "reset_process"]
 
@@ -56,6 +57,8 @@ class State:
         resumed: Whether this attempt goes on from a checkpoint.
         mismatches: One sentence for each way in which this machine differs from the one that
             saved; where it is empty, a CPU attempt goes on bit for bit.
+        stopwatch: Where seconds go; `with state.stopwatch("data"):` tells what a block is for.
+            What a program does not tell of counts as `train`.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class State:
         threads: int = 1,
         data_dir: Path | None = None,
         resume_from: Path | None = None,
+        stopwatch: Stopwatch | None = None,
     ) -> None:
         """Reads the checkpoint, if there is one, and takes over its step and thread count.
 
@@ -79,6 +83,7 @@ class State:
         self.steps: int | None = None
         self.resumed = resume_from is not None
         self.mismatches: list[str] = []
+        self.stopwatch = stopwatch or Stopwatch()
         self._parts: dict[str, Part] = {}
         self._saved: dict[str, Any] | None = None
         if resume_from is not None:

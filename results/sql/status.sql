@@ -5,13 +5,15 @@ FROM kept.trial_rows
 QUALIFY row_number() OVER (PARTITION BY sweep, trial_id ORDER BY file DESC, place DESC) = 1;
 
 -- A fold and a loose file may both hold an event until the loose one is deleted: the fold wins.
-CREATE TABLE events AS
+CREATE TABLE kept.happened AS
 SELECT * EXCLUDE (folded)
 FROM kept.event_rows
 QUALIFY row_number() OVER (
     PARTITION BY sweep, trial_id, attempt, status = 'running' ORDER BY folded DESC
 ) = 1
 ORDER BY sweep, trial_id, attempt, status <> 'running';
+
+CREATE VIEW events AS SELECT * EXCLUDE (seconds) FROM kept.happened;
 
 CREATE TABLE kept.attempts AS
 SELECT
@@ -20,8 +22,14 @@ SELECT
     min(ts) FILTER (status <> 'running') AS ended_at,
     coalesce(any_value(status) FILTER (status <> 'running'), 'running') AS status,
     any_value(failure_class) FILTER (status <> 'running') AS failure_class,
-    any_value(detail) FILTER (status <> 'running') AS detail
-FROM events
+    any_value(detail) FILTER (status <> 'running') AS detail,
+    -- What the worker measured itself; where it could not, what the clocks of its events say.
+    coalesce(
+        any_value(list_sum(json_extract(seconds, '$.*')::DOUBLE[])),
+        (epoch_us(min(ts) FILTER (status <> 'running'))
+            - epoch_us(min(ts) FILTER (status = 'running'))) / 1e6
+    ) AS duration_s
+FROM kept.happened
 GROUP BY sweep, trial_id, attempt;
 
 -- A trial's status is that of its highest attempt; its duration sums the attempts that ended.
@@ -34,7 +42,7 @@ SELECT
     arg_max_null(ended_at, attempt) AS ended_at,
     arg_max_null(failure_class, attempt) AS failure_class,
     arg_max_null(detail, attempt) AS detail,
-    sum(epoch_us(ended_at) - epoch_us(started_at)) / 1e6 AS duration_s
+    sum(duration_s) AS duration_s
 FROM kept.attempts
 GROUP BY sweep, trial_id;
 

@@ -10,7 +10,8 @@ CREATE TABLE kept.trial_rows (
 CREATE TABLE kept.event_rows (
     folded BOOLEAN,
     sweep VARCHAR, trial_id VARCHAR, attempt INTEGER, status VARCHAR, ts TIMESTAMPTZ, host VARCHAR,
-    pid BIGINT, device VARCHAR, resumed_from BIGINT, failure_class VARCHAR, detail VARCHAR
+    pid BIGINT, device VARCHAR, resumed_from BIGINT, failure_class VARCHAR, detail VARCHAR,
+    seconds VARCHAR
 );
 CREATE TABLE kept.cutoffs (store INTEGER, trial_id VARCHAR, attempt INTEGER, cutoff BIGINT);
 -- Steps of compacted files that another file holds (`replaced`), or that no longer count.

@@ -35,7 +35,7 @@ def run(store, clock, forget_kinds):
             "kinds": (str(KINDS),),
         } | options
         leave = {} if asked_to_leave is None else {"asked_to_leave": asked_to_leave}
-        return run_trial(Attempt(**options), clock=clock, **leave)
+        return run_trial(Attempt(**options), clock=clock, monotonic=clock, **leave)
 
     return go
 
@@ -171,7 +171,7 @@ def test_a_trial_that_takes_too_long(run, store, clock, program):
         kinds=(str(folder),),
         timeout_s=30.0,
     )
-    outcome = run_trial(attempt, clock=lambda: float(next(ticking)))
+    outcome = run_trial(attempt, monotonic=lambda: float(next(ticking)))
     assert (outcome.status, outcome.failure_class) == ("failed", "timeout")
     assert outcome.detail.startswith("trial_timeout: a trial ends within 30 s, got step ")
     assert 0 < len(totals(store)) < 100

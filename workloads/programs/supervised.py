@@ -169,14 +169,11 @@ class Supervised:
         """
         config, train, clock = self.config, self.config.train, self._clock
         streams.seed_all(config.seed)
-        data = config.task.build(state.data_dir, seed=config.seed).to(state.device)
+        with state.stopwatch("data"):
+            data = config.task.build(state.data_dir, seed=config.seed).to(state.device)
         pace = train.pace(config.task.samples[0])
-        model = config.model.build(
-            inputs=config.task.inputs,
-            outputs=config.task.outputs,
-            activation=config.activation,
-            norm=config.norm,
-        ).to(state.device)
+        with state.stopwatch("start"):
+            model = self._model().to(state.device)
         optimizer = train.optimizer.build(list(model.named_parameters()))
         rates = [group["lr"] for group in optimizer.param_groups]
         weights, running = Weights(model), _Running(state.device)
@@ -186,10 +183,11 @@ class Supervised:
         state.steps_per_epoch, state.steps = pace.steps_per_epoch, pace.total
         state.attach(model=model, optimizer=optimizer, weights=weights, running=running)
         if not state.resumed:
-            yield self._evaluated(0, pace, model, data, weights, state.device)
+            yield self._evaluated(0, pace, model, data, weights, state)
         for update in range(state.step, pace.total):
             started = clock()
-            inputs, targets = order.batch(update)
+            with state.stopwatch("data"):
+                inputs, targets = order.batch(update)
             factor = train.schedule.factor(update, steps=pace.total)
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 group["lr"] = rate * factor
@@ -204,24 +202,34 @@ class Supervised:
             progress = Progress(step)
             if pace.evaluates(step):
                 trained = running.take(clock)
-                progress = self._evaluated(step, pace, model, data, weights, state.device)
+                progress = self._evaluated(step, pace, model, data, weights, state)
                 progress = Progress(step, {**trained, **progress.metrics}, progress.layers)
             elif pace.logs(step):
                 progress = Progress(step, {"epoch": pace.epoch(step), **running.take(clock)})
             yield progress
 
+    def _model(self) -> nn.Module:
+        config = self.config
+        return config.model.build(
+            inputs=config.task.inputs,
+            outputs=config.task.outputs,
+            activation=config.activation,
+            norm=config.norm,
+        )
+
     def _evaluated(
-        self, step: int, pace: Pace, model: nn.Module, data: Data, weights: Weights, device: str
+        self, step: int, pace: Pace, model: nn.Module, data: Data, weights: Weights, state: State
     ) -> Progress:
         """Returns all measures at a step."""
-        scores, activity = evaluate(
-            model,
-            self.config.task,
-            data.validation,
-            batch_size=self.config.train.batch_size,
-            device=device,
-        )
-        drift, tensors = weights.measure()
+        with state.stopwatch("evaluate"):
+            scores, activity = evaluate(
+                model,
+                self.config.task,
+                data.validation,
+                batch_size=self.config.train.batch_size,
+                device=state.device,
+            )
+            drift, tensors = weights.measure()
         return Progress(step, {"epoch": pace.epoch(step), **scores, **drift}, activity | tensors)
 
 
