@@ -5,16 +5,23 @@ Must never write, nor guess: what the store does not say is not said.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from itertools import pairwise
+from typing import Any, Final
 
-from orchestrator.reading import find_sweep, find_trial, sql, status
+from orchestrator.failures import retries
+from orchestrator.reading import SweepStatus, find_sweep, find_trial, record, sql, status
+from orchestrator.spec_load import load_bytes
 from results.ledger import Event, Ledger, TrialRow
 from results.store import Store
+from workloads.stopwatch import PHASES
 
-__all__ = ["Reason", "why"]
+__all__ = ["PHASES_TOLD", "Reason", "why"]
+
+PHASES_TOLD: Final = ("queue", *PHASES, "work", "end")
+"""All phases of an attempt, in order; `work` and `end` only of one that could not tell itself."""
 
 _WAYS_OUT = {
     "user_error": "Mend the program or its data, then retry.",
@@ -34,15 +41,19 @@ class Reason:
         trial_id: the trial.
         status: how it stands.
         sentences: the reason, in order of time.
-        seconds: attempt -> phase -> seconds: `queue` before it started, `start` until its first
-            row, `work` until its last row, `end` until its end was recorded. A phase that is not
-            over, or left no row, is missing.
+        seconds: attempt -> phase -> seconds. `queue` is the time from when it could have begun (it
+            was planned, or the attempt before it ended) until a worker took it. Of an attempt that
+            ended by itself the others are those of `workloads.stopwatch`, measured by its worker.
+            Of one that died, or runs, the store knows `start` until its first row, `work` until
+            its last row, and `end` until its end was recorded.
+        durations: attempt -> the sum of its phases.
     """
 
     trial_id: str
     status: str
     sentences: tuple[str, ...]
     seconds: dict[int, dict[str, float]]
+    durations: dict[int, float]
 
 
 def why(name: str, trial: str, *, storage: str | None = None) -> Reason:
@@ -61,19 +72,36 @@ def why(name: str, trial: str, *, storage: str | None = None) -> Reason:
     ledger = Ledger(Store(root), sweep=root.name)
     row = ledger.trials()[trial_id]
     events = [event for event in ledger.events() if event.trial_id == trial_id]
-    standing = max(events, key=_in_order).status if events else "planned"
-    told = [_told(event) for event in sorted(events, key=_in_order)]
-    last = _now(name, row, standing, events, storage=storage)
+    seconds = _seconds(name, row, events, storage=storage)
     return Reason(
         trial_id=trial_id,
-        status=standing,
-        sentences=(*told, *last),
-        seconds=_seconds(name, row, events, storage=storage),
+        status=events[-1].status if events else "planned",
+        sentences=(*_story(events), *_now(name, row, events, storage=storage)),
+        seconds=seconds,
+        durations={attempt: sum(spent.values()) for attempt, spent in seconds.items()},
     )
 
 
-def _in_order(event: Event) -> tuple[int, bool]:
-    return event.attempt, event.status != "running"
+def _story(events: Sequence[Event]) -> list[str]:
+    """What happened, as sentences; each attempt's start is followed by what it did without."""
+    told: list[str] = []
+    before: Event | None = None
+    for event in events:
+        again = ""
+        if event.status == "running" and before is not None:
+            again = f", again because attempt {before.attempt} {before.status}"
+            again += f" ({before.failure_class})" if before.failure_class else ""
+        told.append(_told(event) + again)
+        if event.status == "running":
+            warnings = (event.detail or "").splitlines()
+            told += [f"attempt {event.attempt} {sentence}" for sentence in warnings]
+        elif event.failure_class and event.seconds is None:
+            told.append(
+                f"attempt {event.attempt} could not say where its seconds went;"
+                " its rows and the driver tell of its start, its last row and its end"
+            )
+        before = event
+    return told
 
 
 def _told(event: Event) -> str:
@@ -93,61 +121,110 @@ def _told(event: Event) -> str:
     return f"{head} {event.status} {when}: {event.failure_class}: {reason}"
 
 
-def _now(
-    name: str, row: TrialRow, standing: str, events: Sequence[Event], *, storage: str | None
-) -> list[str]:
+def _now(name: str, row: TrialRow, events: Sequence[Event], *, storage: str | None) -> list[str]:
     """What holds at this moment, and the way out."""
     sweep = status(name, storage=storage)
+    last = events[-1] if events else None
+    standing = last.status if last else "planned"
     said = [] if row.wanted else ["the sweep file no longer asks for it, so nothing runs it"]
-    if standing == "planned":
-        ahead = sweep.counts.get("planned", 0) - 1
-        behind = f"{len(sweep.running)} running and up to {ahead} planned trials"
-        said.append(
-            f"it waits behind {behind}"
-            if sweep.driver
-            else f"no driver is at work. Next: cliffsweep resume {name}"
-        )
+    if last is None:
+        said.append(_waits(sweep, name))
     elif standing == "running" and sweep.driver is None:
         said.append(
             f"its driver is gone. Next: cliffsweep resume {name} goes on from its last checkpoint"
         )
     elif standing in ("failed", "cancelled"):
-        failure = max(events, key=_in_order).failure_class or ""
-        way = _WAYS_OUT.get(failure, "")
-        said.append(f"{way} Next: cliffsweep retry {name} --trial {row.trial_id}".strip())
+        said += _failed(sweep, name, row, last, storage=storage)
     elif standing == "completed":
         ran = f"commit {row.commit[:10]}" if row.commit else "code outside of git"
-        said.append(f"its result stands and no run trains it again; it ran with {ran}")
+        when = last.ts.isoformat(timespec="seconds") if last.ts else "an unknown time"
+        said.append(
+            f"the run of then satisfies it (attempt {last.attempt}, ended {when}, {ran}):"
+            " its result stands and no run trains it again"
+        )
     return said
+
+
+def _waits(sweep: SweepStatus, name: str) -> str:
+    if sweep.driver is None:
+        return f"no driver is at work. Next: cliffsweep resume {name}"
+    ahead = max(0, sweep.counts.get("planned", 0) - 1)
+    some = ", ".join(sweep.running[:5]) + (", …" if len(sweep.running) > 5 else "")
+    running = f"{len(sweep.running)} running" + (f" ({some})" if some else "")
+    return f"it waits behind {running} and up to {ahead} planned trials"
+
+
+def _failed(
+    sweep: SweepStatus, name: str, row: TrialRow, last: Event, *, storage: str | None
+) -> list[str]:
+    failure = last.failure_class or ""
+    if sweep.driver is not None and row.wanted:
+        kept = record(name, storage=storage)
+        loaded = load_bytes(kept.data, source=kept.name, folder=sweep.root)
+        budget = retries(failure, loaded.sweep.retry)
+        if budget > 0:
+            often = "without end" if budget == float("inf") else f"{budget:g} times in one run"
+            return [f"a driver is at work, which tries {failure} again {often}"]
+    way = _WAYS_OUT.get(failure, "")
+    return [f"{way} Next: cliffsweep retry {name} --trial {row.trial_id}".strip()]
 
 
 def _seconds(
     name: str, row: TrialRow, events: Sequence[Event], *, storage: str | None
 ) -> dict[int, dict[str, float]]:
-    rows = sql(
-        name,
-        "SELECT attempt, min(ts) AS first, max(ts) AS last FROM metrics_all"
-        " WHERE trial_id = $trial GROUP BY attempt",
-        storage=storage,
-        parameters={"trial": row.trial_id},
-    ).to_pylist()
-    spans: dict[int, dict[str, Any]] = {r["attempt"]: r for r in rows}
+    told = {event.attempt for event in events if event.seconds is not None}
+    silent = {event.attempt for event in events} - told
+    spans = _spans(name, row.trial_id, storage=storage) if silent else {}
     found: dict[int, dict[str, float]] = {}
     free = row.created_at
     for attempt in sorted({event.attempt for event in events}):
         mine = [event for event in events if event.attempt == attempt]
         started = next((e.ts for e in mine if e.status == "running"), None)
-        ended = next((e.ts for e in mine if e.status != "running"), None)
-        span = spans.get(attempt, {})
-        moments = [free, started, span.get("first"), span.get("last"), ended]
-        phases = zip(("queue", "start", "work", "end"), moments, moments[1:], strict=False)
-        found[attempt] = {
-            phase: max(0.0, (_utc(b) - _utc(a)).total_seconds())
-            for phase, a, b in phases
-            if a is not None and b is not None
-        }
-        free = ended
+        end = next((e for e in mine if e.status != "running"), None)
+        if end is not None and end.seconds is not None:
+            found[attempt] = _measured(free, end.ts, end.seconds)
+        else:
+            span = spans.get(attempt, {})
+            ended = end.ts if end is not None else None
+            found[attempt] = _between(free, started, span.get("first"), span.get("last"), ended)
+        free = end.ts if end is not None else None
     return found
+
+
+def _spans(name: str, trial_id: str, *, storage: str | None) -> dict[int, dict[str, Any]]:
+    """Attempt -> when its first and its last row were written."""
+    rows = sql(
+        name,
+        "SELECT attempt, min(ts) AS first, max(ts) AS last FROM metrics_all"
+        " WHERE trial_id = $trial GROUP BY attempt",
+        storage=storage,
+        parameters={"trial": trial_id},
+    ).to_pylist()
+    return {row["attempt"]: row for row in rows}
+
+
+def _measured(
+    free: datetime | None, ended: datetime | None, seconds: Mapping[str, float]
+) -> dict[str, float]:
+    """What the worker measured; what is left since the trial could have begun is its queue."""
+    queue = {}
+    if free is not None and ended is not None:
+        whole = (_utc(ended) - _utc(free)).total_seconds()
+        queue = {"queue": max(0.0, whole - sum(seconds.values()))}
+    return queue | dict(seconds)
+
+
+def _between(*moments: datetime | None) -> dict[str, float]:
+    """Seconds between when it could begin, its start, its first and its last row, and its end."""
+    known = [
+        (phase, moment)
+        for phase, moment in zip(("", "queue", "start", "work", "end"), moments, strict=True)
+        if moment is not None
+    ]
+    return {
+        phase: max(0.0, (_utc(moment) - _utc(before)).total_seconds())
+        for (_, before), (phase, moment) in pairwise(known)
+    }
 
 
 def _utc(moment: datetime) -> datetime:

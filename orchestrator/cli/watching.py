@@ -135,19 +135,25 @@ def why(
     as_json: AsJson = False,
 ) -> None:
     """Say why a trial stands as it does, and where its seconds went."""
+    from orchestrator.reasons import PHASES_TOLD
     from orchestrator.reasons import why as find_why
 
     found = find_why(name, trial, storage=storage)
     if as_json:
-        emit_json(asdict(found) | {"seconds": {str(k): v for k, v in found.seconds.items()}})
+        emit_json(asdict(found))
         return
     say(f"trial {found.trial_id}: {found.status}")
     for sentence in found.sentences:
         say(f"  {sentence}")
-    phases = ("queue", "start", "work", "end")
+    used = [p for p in PHASES_TOLD if any(p in spent for spent in found.seconds.values())]
     rows = [
-        (attempt, *(duration(seconds[p]) if p in seconds else "" for p in phases))
-        for attempt, seconds in found.seconds.items()
+        (
+            attempt,
+            *(duration(spent[p]) if p in spent else "" for p in used),
+            duration(found.durations[attempt]),
+        )
+        for attempt, spent in found.seconds.items()
     ]
     if rows:
-        print_table(["attempt", *phases], rows, right=("attempt", *phases))
+        columns = ["attempt", *used, "all"]
+        print_table(columns, rows, right=columns)

@@ -1,14 +1,19 @@
 """Why a trial stands as it does."""
 
+from dataclasses import replace
+
 import pytest
 
+from orchestrator import actions
 from orchestrator.driver import Options
 from orchestrator.lease import Lease
+from orchestrator.paths import newest_sweep_file
 from orchestrator.reasons import why
 from results.store import Store
 from tests.orchestrator.sweeps import ids, text_of, trivial
 from tests.orchestrator.test_driver import Workplace
 from tests.orchestrator.test_mending import Canceller
+from workloads.stopwatch import PHASES
 
 
 @pytest.fixture
@@ -27,9 +32,74 @@ def test_a_completed_trial(workplace):
     assert (found.trial_id, found.status) == (trial_id, "completed")
     assert "attempt 0 started" in found.sentences[0]
     assert "attempt 0 completed" in found.sentences[1]
-    assert "no run trains it again" in found.sentences[2]
-    assert set(found.seconds[0]) == {"queue", "start", "work", "end"}
-    assert all(seconds >= 0 for seconds in found.seconds[0].values())
+    assert "the run of then satisfies it (attempt 0, ended " in found.sentences[2]
+    assert found.sentences[2].endswith("no run trains it again")
+
+
+REAL = {
+    "task": {"kind": "random_data", "train_size": 640, "validation_size": 640},
+    "model": {"kind": "mlp", "hidden": [64]},
+    "train": {"epochs": 3, "batch_size": 32, "log_every": 1},
+}
+
+
+def test_the_seconds_of_a_real_training_add_up_to_its_duration(workplace):
+    workplace.run(text_of(workload=REAL, checkpoint={"every": "5 steps"}))
+    (trial_id,) = workplace.attempts
+    found = reason(workplace, trial_id)
+    assert list(found.seconds[0]) == ["queue", *PHASES]
+    assert all(seconds > 0 for seconds in found.seconds[0].values())
+    start, end = workplace.ledger.events()
+    assert sum(found.seconds[0].values()) == pytest.approx(found.durations[0])
+    assert found.durations[0] - found.seconds[0]["queue"] == pytest.approx(
+        sum(end.seconds.values())
+    )
+    assert sum(end.seconds.values()) >= (end.ts - start.ts).total_seconds() - 0.005
+    (row,) = actions.sql(
+        "t", "SELECT duration_s FROM trials", storage=str(workplace.storage)
+    ).to_pylist()
+    assert row["duration_s"] == pytest.approx(sum(end.seconds.values()))
+
+
+def test_a_trial_that_died_tells_what_its_rows_tell(workplace):
+    workplace.run(trivial(values=[1.0]))
+    (trial_id,) = workplace.attempts
+    store = Store(workplace.root)
+    end = workplace.ledger.events()[-1]
+    store.delete(str(end.key))
+    workplace.ledger.record(
+        replace(end, status="failed", failure_class="worker_lost", detail="gone", seconds=None)
+    )
+    found = reason(workplace, trial_id)
+    assert list(found.seconds[0]) == ["queue", "start", "work", "end"]
+    assert "attempt 0 could not say where its seconds went" in found.sentences[2]
+    assert sum(found.seconds[0].values()) == pytest.approx(found.durations[0])
+
+
+def test_a_driver_at_work_tries_again_what_may_be_tried_again(workplace):
+    grids = [{"name": "modes", "parameters": {"mode": ["raise", "nan"]}}]
+    text = text_of(workload={"kind": "failing"}, grids=grids, retry={"max": 0}, max_failed_trials=2)
+    raised, nan = ids(text)
+    workplace.run(text)
+    record = newest_sweep_file(Store(workplace.root))
+    file = workplace.root / record
+    file.write_text(file.read_text().replace('"max": 0', '"max": 2'))
+    with Lease(Store(workplace.root)):
+        assert reason(workplace, raised).sentences[-1] == (
+            "a driver is at work, which tries user_error again 2 times in one run"
+        )
+        assert reason(workplace, nan).sentences[-1].startswith("Lower the learning rate")
+
+
+def test_a_damaged_checkpoint_is_part_of_the_story(workplace):
+    workplace.run(trivial(values=[1.0]))
+    (trial_id,) = workplace.attempts
+    start = workplace.ledger.events()[0]
+    detail = "went on from step 2: x/state.pt: must be as it was written, got a damaged one."
+    workplace.ledger.record(replace(start, attempt=1, resumed_from=2, detail=detail, ts=None))
+    told = reason(workplace, trial_id).sentences
+    assert f"attempt 1 {detail}" in told
+    assert told[-1].startswith("its driver is gone. Next: cliffsweep resume t")
 
 
 def test_a_failed_trial_says_its_class_and_what_to_do(workplace):
@@ -47,6 +117,7 @@ def test_a_failed_trial_says_its_class_and_what_to_do(workplace):
     ]
     assert "diverged: val_loss: a loss is finite" in found.sentences[3]
     assert found.sentences[4].endswith(f"Next: cliffsweep retry t --trial {trial_id}")
+    assert found.sentences[2].endswith(", again because attempt 0 failed (diverged)")
     assert set(found.seconds) == {0, 1}
 
 
