@@ -33,6 +33,7 @@ class Attempt:
         kinds: folders with the user's kinds.
         data_dir: folder of the full data sets.
         leave: name of the file at whose sight the trial saves itself and leaves; None: never.
+        grace_s: from then, or from the timeout, until its process is killed, seconds.
     """
 
     root: str
@@ -48,6 +49,7 @@ class Attempt:
     kinds: tuple[str, ...] = ()
     data_dir: str | None = None
     leave: str | None = None
+    grace_s: float = 30.0
 
     @property
     def threads(self) -> int:

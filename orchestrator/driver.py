@@ -173,13 +173,14 @@ class _Session:
         asked_to_stop = Asked(self.store, STOP)
         queue = TrialQueue(
             list(by_id),
-            make=lambda trial_id: self._attempt(by_id[trial_id], queue),
+            make=lambda trial_id: self._attempt(by_id[trial_id]),
             retry=self.sweep.retry,
             gates=Gates(
                 max_failed=self.sweep.max_failed_trials.of(self.plan.total),
                 max_consecutive=self.sweep.max_consecutive_failures,
             ),
             may_start=lambda: not lease.lost and not asked_to_stop(),
+            on_start=lambda attempt: self._started(queue, attempt),
             on_outcome=lambda outcome, verdict: self._ended(queue, outcome, verdict),
             on_stop=lambda: self.store.put(self.leave, b""),
         )
@@ -204,8 +205,8 @@ class _Session:
         if queue.stopping and (queue.tally.waiting or queue.tally.left or queue.tally.running):
             raise Interrupted(f"{name}: interrupted.", sweep=name)
 
-    def _attempt(self, cell: Cell, queue: TrialQueue) -> Attempt:
-        attempt = Attempt(
+    def _attempt(self, cell: Cell) -> Attempt:
+        return Attempt(
             root=str(self.store.root),
             sweep=self.sweep.name,
             trial_id=cell.trial_id,
@@ -219,10 +220,12 @@ class _Session:
             kinds=self.kinds,
             data_dir=self.options.data_dir,
             leave=self.leave,
+            grace_s=self.sweep.grace,
         )
+
+    def _started(self, queue: TrialQueue, attempt: Attempt) -> None:
         if self.listener is not None:
             self.listener.started(queue.tally, attempt)
-        return attempt
 
     def _ended(self, queue: TrialQueue, outcome: Outcome, verdict: str) -> None:
         if not outcome.recorded:

@@ -53,7 +53,7 @@ class Tally:
         foreign: trials given up because other processes took every attempt at them.
         cancelled: trials that the user ended.
         left: attempts that saved themselves and left because the run stops.
-        running: attempts under way.
+        running: attempts under way; handed out is not yet under way.
         waiting: trials not yet started, retries among them.
     """
 
@@ -87,6 +87,7 @@ class TrialQueue:
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = _jitter,
         may_start: Callable[[], bool] = lambda: True,
+        on_start: Callable[[Attempt], None] = lambda attempt: None,
         on_outcome: Callable[[Outcome, str], None] = lambda outcome, verdict: None,
         on_stop: Callable[[], None] = lambda: None,
     ) -> None:
@@ -101,6 +102,7 @@ class TrialQueue:
             jitter: a number from 0 to 1 that spreads retries, so that what failed together is not
                 tried again together.
             may_start: asked before each start; the first no stops the queue.
+            on_start: hears of each attempt when it really starts.
             on_outcome: hears each outcome with its verdict: `completed`, `retry`, `failed`,
                 `cancelled`, `left` (it saved itself because the run stops) or `foreign` (other
                 processes took every attempt).
@@ -112,12 +114,14 @@ class TrialQueue:
         self._clock = clock
         self._jitter = jitter
         self._may_start = may_start
+        self._on_start = on_start
         self._on_outcome = on_outcome
         self._on_stop = on_stop
         self._heap = [_Waiting(0.0, rank, id_) for rank, id_ in enumerate(trial_ids)]
         self._rank = len(self._heap)
         self._spent: Counter[tuple[str, str]] = Counter()
         self._in_a_row = 0
+        self._pending: set[str] = set()
         self.tally = Tally(waiting=len(self._heap))
         self.stop_reason: str | None = None
         """Why the sweep was stopped by a gate; None if it was not."""
@@ -126,7 +130,7 @@ class TrialQueue:
     @property
     def finished(self) -> bool:
         """Whether no attempt is left and none is under way."""
-        return not self._heap and self.tally.running == 0
+        return not (self._heap or self._pending or self.tally.running)
 
     @property
     def stopping(self) -> bool:
@@ -147,13 +151,22 @@ class TrialQueue:
             self.stop()
             return None
         trial_id = heapq.heappop(self._heap).trial_id
+        self._pending.add(trial_id)
+        return self._make(trial_id)
+
+    def started(self, attempt: Attempt) -> None:
+        """Hears that an attempt that was taken runs from now on."""
+        self._pending.discard(attempt.trial_id)
         self.tally.running += 1
         self._count_waiting()
-        return self._make(trial_id)
+        self._on_start(attempt)
 
     def done(self, outcome: Outcome) -> None:
         """Hears how an attempt ended, plans a retry if one is left, and looks at the gates."""
-        self.tally.running -= 1
+        if outcome.trial_id in self._pending:  # Its worker died before it could start.
+            self._pending.discard(outcome.trial_id)
+        else:
+            self.tally.running -= 1
         verdict = self._verdict(outcome)
         self._on_outcome(outcome, verdict)
         self._count_waiting()
@@ -211,4 +224,4 @@ class TrialQueue:
             self.stop()
 
     def _count_waiting(self) -> None:
-        self.tally.waiting = len(self._heap)
+        self.tally.waiting = len(self._heap) + len(self._pending)

@@ -71,17 +71,6 @@ def _unbuilt(way_out: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-def _only(default: str, way_out: str) -> BeforeValidator:
-    """Refuses any value but the default, since that part is not built."""
-
-    def check(value: object) -> object:
-        if value == default:
-            return value
-        raise ValueError(f"only {default} is built yet, got {value!r}. {way_out}")
-
-    return BeforeValidator(check)
-
-
 class Resources(_Part):
     """What one trial asks of the machine it runs on."""
 
@@ -218,7 +207,7 @@ class Sweep(_Part):
     early_stopping: Annotated[None, _unbuilt("Leave it out.")] = None
     retry: Retry = Field(default_factory=Retry)
     trial_timeout: Seconds | None = None
-    grace: Annotated[Seconds, _only("30s", "Leave it out.")] = 30.0
+    grace: Seconds = Field(default=30.0, description="from the request to leave to the kill")
     max_failed_trials: Limit = Field(default_factory=lambda: Limit(percent=10.0))
     max_consecutive_failures: int = Field(default=10, ge=1)
     checkpoint: Checkpoint = Field(default_factory=Checkpoint)

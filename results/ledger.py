@@ -139,6 +139,13 @@ class Ledger:
         self._refresh()
         return newest(self._known.values())
 
+    def end(self, trial_id: str, attempt: int) -> Event | None:
+        """How an attempt ended a moment ago; None if nobody recorded that. Reads one file."""
+        key = EventKey(trial_id, attempt, "end")
+        if key not in self._known and self._store.exists(str(key)):
+            self._known[key] = self._read(str(key))[0]
+        return self._known.get(key)
+
     def fold(self, *, at: int = FOLD_AT) -> bool:
         """Folds many loose events into one file, and deletes those that an earlier fold holds.
 

@@ -29,6 +29,10 @@ class Source(Protocol):
         """Returns the next attempt, None if there is none just now."""
         ...
 
+    def started(self, attempt: Attempt) -> None:
+        """Hears that an attempt that was taken runs from now on."""
+        ...
+
     def done(self, outcome: Outcome) -> None:
         """Hears how an attempt ended."""
         ...

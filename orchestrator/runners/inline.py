@@ -34,6 +34,7 @@ class Runner:
             if attempt is None:
                 self._wait(0.05)
                 continue
+            source.started(attempt)
             source.done(
                 run_trial(attempt, clock=self._clock, asked_to_leave=lambda: source.stopping)
             )

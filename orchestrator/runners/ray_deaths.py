@@ -1,16 +1,20 @@
 """Infers from what Ray says why a worker is gone.
 
-Must never need Ray: it reads the sentences that it is given.
+Must never need Ray: it reads the sentences that it is given, and what the worker still recorded.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import Final
 
 from orchestrator.attempt import Attempt, Outcome
 from orchestrator.control import cancelled
 from orchestrator.failures import end_status
+from results.errors import ResultsError
+from results.ledger import Ledger
+from results.store import Store
 
 __all__ = ["death"]
 
@@ -29,12 +33,27 @@ _SIGNS: Final = {
 
 
 def death(attempt: Attempt, cause: str) -> Outcome:
-    """The outcome of an attempt whose worker did not live to tell; its end is not recorded yet.
+    """The outcome of an attempt whose worker did not live to tell.
+
+    What the store holds of its end comes first: the worker may have died between recording it and
+    telling it. An attempt that completed so must not be tried again.
 
     Args:
         attempt: what ran.
         cause: what Ray said of the worker's death; empty where it said nothing.
     """
+    with contextlib.suppress(ResultsError):
+        recorded = Ledger(Store(attempt.root), sweep=attempt.sweep).end(
+            attempt.trial_id, attempt.number
+        )
+        if recorded is not None:
+            return Outcome(
+                trial_id=attempt.trial_id,
+                number=attempt.number,
+                status=recorded.status,
+                failure_class=recorded.failure_class,
+                detail=recorded.detail,
+            )
     if cancelled(attempt):
         return _gone(attempt, "cancelled", "killed, as the user asked.")
     text = " ".join(_HEADING.sub("", cause).split())

@@ -10,24 +10,21 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import signal
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from orchestrator.capture import captured
+from orchestrator.attempt import Attempt, Outcome
 from orchestrator.cluster import Node, connect, missing
-from orchestrator.control import Asked, killable
 from orchestrator.errors import RunnerError
 from orchestrator.imports import heavy_imports
 from orchestrator.runners import Source
 from orchestrator.runners.ray_deaths import death
 from orchestrator.runners.ray_survival import count_no_loggers, survive_memory_kills
 from orchestrator.spec import Resources
-from orchestrator.trial import Attempt, Outcome, run_trial
-from results.store import Store
+from orchestrator.worker import run_in_worker
 
 __all__ = ["Runner"]
 
@@ -163,6 +160,11 @@ class _Wave:
         self._running[name] = attempt
         return {"attempt": attempt}
 
+    def started(self, name: str) -> None:
+        """Hears from Tune that a worker has begun with a trial; until then it was pending."""
+        if name in self._running:
+            self._source.started(self._running[name])
+
     def ended(self, name: str, result: Mapping[str, Any] | None, cause: str) -> None:
         """Hears from Tune that a trial ended, with its last result or why its worker died."""
         attempt = self._running.pop(name, None)
@@ -196,29 +198,6 @@ def _placement(config: Mapping[str, Any]) -> Any:  # noqa: ANN401
     return tune.PlacementGroupFactory([{name: n for name, n in bundle.items() if n > 0}])
 
 
-@contextlib.contextmanager
-def _asked_to_leave(attempt: Attempt) -> Iterator[Callable[[], bool]]:
-    """Gives a look at whether the trial should leave: its driver's file, or a SIGTERM.
-
-    Ray's own handler would raise SystemExit in the middle of a step; a machine that is taken away,
-    or a driver that died, should cost no more than the steps since the last one.
-    """
-    asked = Asked(Store(attempt.root), attempt.leave) if attempt.leave else None
-    terminated = threading.Event()
-
-    def look() -> bool:
-        return terminated.is_set() or (asked is not None and asked())
-
-    if threading.current_thread() is not threading.main_thread():
-        yield look
-        return
-    before = signal.signal(signal.SIGTERM, lambda number, frame: terminated.set())
-    try:
-        yield look
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def _trainable() -> type:
     from ray import tune
 
@@ -226,13 +205,7 @@ def _trainable() -> type:
         """Runs one whole attempt in its first and only step."""
 
         def step(self) -> dict[str, Any]:
-            attempt: Attempt = self.config["attempt"]
-            prints = captured(
-                Store(attempt.root), trial_id=attempt.trial_id, attempt=attempt.number
-            )
-            with prints, killable(attempt), _asked_to_leave(attempt) as look:
-                outcome = run_trial(attempt, asked_to_leave=look)
-            return {"done": True, "outcome": outcome}
+            return {"done": True, "outcome": run_in_worker(self.config["attempt"])}
 
         def reset_config(self, new_config: dict[str, Any]) -> bool:
             return True
@@ -268,7 +241,16 @@ def _listener(wave: _Wave) -> Any:  # noqa: ANN401
     from ray import tune
 
     class Listener(tune.Callback):
-        """Passes on how trials end."""
+        """Passes on when trials start and how they end."""
+
+        def on_trial_start(
+            self,
+            iteration: int,
+            trials: list[Any],
+            trial: Any,  # noqa: ANN401
+            **info: object,
+        ) -> None:
+            wave.started(trial.trial_id)
 
         def on_trial_complete(
             self,

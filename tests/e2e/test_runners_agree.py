@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from orchestrator import actions
-from tests.e2e.conftest import KINDS, rows
+from orchestrator.errors import Interrupted
+from orchestrator.queue import TrialQueue
+from tests.e2e.conftest import KINDS, rows, wait_for
 
 pytestmark = pytest.mark.ray
 
@@ -35,9 +38,9 @@ name: failing
 workload: {kind: failing, at: 1}
 grids:
   - name: modes
-    parameters: {mode: [raise, nan, exit]}
+    parameters: {mode: [raise, nan, inf, cuda_memory, kill]}
 retry: {max: 1, backoff: 0s}
-max_failed_trials: 3
+max_failed_trials: 5
 """
 
 
@@ -54,10 +57,64 @@ def test_every_failure_has_its_class_and_the_others_go_on(cluster: None, tmp_pat
         storage=str(tmp_path),
     )
     assert [tuple(row.values()) for row in found.to_pylist()] == [
-        ("exit", "worker_lost", 2),
+        ("cuda_memory", "cuda_oom", 2),
+        ("inf", "diverged", 1),
+        ("kill", "worker_lost", 2),
         ("nan", "diverged", 1),
         ("raise", "user_error", 2),
     ]
+
+
+HANGING = """\
+version: 1
+name: hanging
+workload: {kind: failing, mode: hang, at: 2}
+checkpoint: {every: 1 steps}
+trial_timeout: TIMEOUT
+grace: 500ms
+max_failed_trials: 2
+"""
+
+
+def test_a_step_that_never_ends_is_killed_at_the_timeout(cluster: None, tmp_path: Path) -> None:
+    path = tmp_path / "hanging.yaml"
+    path.write_text(HANGING.replace("TIMEOUT", "1s"))
+    summary = actions.run(path, storage=str(tmp_path), kinds=[str(KINDS)], runner="ray_tune")
+    assert summary.counts == {"failed": 1}
+    assert _ends(tmp_path) == [("failed", "timeout")]
+
+
+def test_who_does_not_leave_within_its_grace_is_killed_and_goes_on_later(
+    cluster: None, tmp_path: Path
+) -> None:
+    path = tmp_path / "hanging.yaml"
+    path.write_text(HANGING.replace("TIMEOUT", "null"))
+    stopping: list[threading.Thread] = []
+
+    def stop_at_work(queue: TrialQueue) -> None:
+        def stop() -> None:
+            wait_for(lambda: any((tmp_path / "hanging").glob("checkpoints/*/a0-1")))
+            queue.stop()
+
+        stopping.append(threading.Thread(target=stop))
+        stopping[0].start()
+
+    with pytest.raises(Interrupted):
+        actions.run(
+            path,
+            storage=str(tmp_path),
+            kinds=[str(KINDS)],
+            on_queue=stop_at_work,
+        )
+    stopping[0].join()
+    assert _ends(tmp_path) == [("failed", "preempted")]
+    assert any((tmp_path / "hanging").glob("checkpoints/*/a0-1"))
+
+
+def _ends(storage: Path) -> list[tuple[str, str | None]]:
+    text = "SELECT status, failure_class FROM events WHERE status <> 'running'"
+    found = actions.sql("hanging", text, storage=str(storage)).to_pylist()
+    return [(row["status"], row["failure_class"]) for row in found]
 
 
 TOO_MUCH = """\

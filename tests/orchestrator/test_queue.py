@@ -36,6 +36,7 @@ class Harness:
         attempt = self.queue.take()
         if attempt is None:
             return None
+        self.queue.started(attempt)
         self.end(attempt, status, failure_class)
         return f"{attempt.trial_id}{attempt.number}"
 
@@ -63,10 +64,25 @@ def test_a_queue_with_work_under_way_is_not_finished(clock):
     work = Harness(clock, "a")
     attempt = work.queue.take()
     assert not work.queue.finished
+    work.queue.started(attempt)
+    assert not work.queue.finished
     assert (work.queue.tally.running, work.queue.tally.waiting) == (1, 0)
     work.end(attempt)
     assert work.queue.finished
     assert (work.queue.tally.running, work.queue.tally.completed) == (0, 1)
+
+
+def test_what_was_handed_out_runs_from_its_start_on(clock):
+    work = Harness(clock, "abc")
+    first, second = work.queue.take(), work.queue.take()
+    assert (work.queue.tally.running, work.queue.tally.waiting) == (0, 3)
+    work.queue.started(first)
+    assert (work.queue.tally.running, work.queue.tally.waiting) == (1, 2)
+    work.end(second, "failed", "node_lost")  # Its worker died before it could start.
+    assert (work.queue.tally.running, work.queue.tally.waiting) == (1, 2)
+    work.end(first)
+    assert work.queue.tally.running == 0
+    assert not work.queue.finished
 
 
 def test_no_trials_is_finished_at_once(clock):

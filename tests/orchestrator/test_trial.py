@@ -1,7 +1,6 @@
 """One attempt at one trial: what it leaves behind, however it ends."""
 
 import itertools
-import math
 from typing import ClassVar
 
 import pytest
@@ -137,6 +136,11 @@ def test_a_process_without_memory(run):
     assert run(failing(mode="memory")).failure_class == "host_oom"
 
 
+def test_a_device_without_memory(run, store):
+    assert run(failing(mode="cuda_memory")).failure_class == "cuda_oom"
+    assert last_event(store).detail.startswith("OutOfMemoryError: CUDA out of memory.")
+
+
 @pytest.mark.parametrize("config", [{"kind": "nowhere"}, trivial(steps=-1), trivial(stpes=1)])
 def test_a_workload_that_is_none_fails_its_attempt(run, store, config):
     outcome = run(config)
@@ -144,14 +148,15 @@ def test_a_workload_that_is_none_fails_its_attempt(run, store, config):
     assert last_event(store).status == "failed"
 
 
-def test_a_loss_that_is_nan_is_stored_and_ends_the_attempt(run, store):
-    outcome = run(failing(mode="nan"))
+@pytest.mark.parametrize("value", ["nan", "inf"])
+def test_a_loss_that_is_not_finite_is_stored_and_ends_the_attempt(run, store, value):
+    outcome = run(failing(mode=value))
     assert (outcome.status, outcome.failure_class) == ("failed", "diverged")
     assert outcome.detail == (
-        "val_loss: a loss is finite, got nan at step 2."
+        f"val_loss: a loss is finite, got {value} at step 2."
         " Lower the learning rate or clip the gradient."
     )
-    assert math.isnan(float.fromhex(rows(store.root)[-1][3]))
+    assert rows(store.root)[-1][3] == value
     assert rows(store.root)[-1][0] == 2
 
 

@@ -1,0 +1,56 @@
+"""Runs one attempt in a process that does nothing else: what a runner's workers call.
+
+Must never know which runner it is. What the attempt prints is kept, a request to end it is heard
+in the middle of a step, and a step that never ends does not keep the process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
+
+from orchestrator.attempt import Attempt, Outcome
+from orchestrator.capture import captured
+from orchestrator.control import Asked, killable
+from orchestrator.overdue import ended_in_time
+from orchestrator.trial import run_trial
+from results.store import Store
+
+__all__ = ["run_in_worker"]
+
+
+def run_in_worker(attempt: Attempt) -> Outcome:
+    """Runs an attempt as `run_trial` does; this process may be killed meanwhile."""
+    prints = captured(Store(attempt.root), trial_id=attempt.trial_id, attempt=attempt.number)
+    with (
+        prints,
+        killable(attempt),
+        _asked_to_leave(attempt) as look,
+        ended_in_time(attempt, asked_to_leave=look),
+    ):
+        return run_trial(attempt, asked_to_leave=look)
+
+
+@contextlib.contextmanager
+def _asked_to_leave(attempt: Attempt) -> Iterator[Callable[[], bool]]:
+    """Gives a look at whether the trial should leave: its driver's file, or a SIGTERM.
+
+    Ray's own handler would raise SystemExit in the middle of a step; a machine that is taken away,
+    or a driver that died, should cost no more than the steps since the last one.
+    """
+    asked = Asked(Store(attempt.root), attempt.leave) if attempt.leave else None
+    terminated = threading.Event()
+
+    def look() -> bool:
+        return terminated.is_set() or (asked is not None and asked())
+
+    if threading.current_thread() is not threading.main_thread():
+        yield look
+        return
+    before = signal.signal(signal.SIGTERM, lambda number, frame: terminated.set())
+    try:
+        yield look
+    finally:
+        signal.signal(signal.SIGTERM, before)
