@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import actions
-from tests.e2e.conftest import COMMAND, KINDS
+from tests.e2e.conftest import COMMAND, KINDS, wait_for
 
 Cliffsweep = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -196,3 +196,49 @@ def test_a_full_disk_loses_no_row_and_resume_goes_on(
     assert tables[0].equals(tables[1])
     assert not list((small_disk / "full").rglob("*.tmp"))
     assert not list((small_disk / "full").rglob("*.half"))
+
+
+READ_ONLY = """\
+version: 1
+name: read_only
+workload: {kind: sleeping, seconds: 2, steps: 40}
+grids:
+  - name: seeds
+    parameters: {seed: [1, 2]}
+checkpoint: {every: 1 steps}
+retry: {max: 1, backoff: 0s}
+max_failed_trials: 2
+"""
+
+
+def test_a_disk_that_turns_read_only_ends_the_run_with_a_sentence_and_loses_no_row(
+    small_disk: Path, tmp_path: Path, cliffsweep: Cliffsweep
+) -> None:
+    subprocess.run(["mount", "-o", "remount,size=40m", str(small_disk)], check=True)
+    file = tmp_path / "read_only.yaml"
+    file.write_text(READ_ONLY)
+    where = ("--storage", str(small_disk), "--inline")
+    driver = subprocess.Popen(
+        [*COMMAND, "run", str(file), *where, "--kinds", str(KINDS)],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_for(lambda: any(small_disk.glob("read_only/checkpoints/*/a0-9")))
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    _, said = driver.communicate(timeout=120)
+    assert driver.returncode == 2, said
+    assert "read-only file system" in said
+    assert "Traceback" not in said
+    for verb in (("status",), ("sql", "SELECT count(*) FROM metrics")):
+        cliffsweep(verb[0], "read_only", *verb[1:], "--storage", str(small_disk))
+    refused = cliffsweep("resume", "read_only", *where, check=False)
+    assert refused.returncode == 2
+    assert "read-only file system" in refused.stderr
+    subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)
+    done = cliffsweep("resume", "read_only", *where, "--json")
+    assert json.loads(done.stdout)["counts"] == {"completed": 2}
+    text = "SELECT count(*) AS n, count(DISTINCT (trial_id, step)) AS d FROM metrics"
+    (found,) = actions.sql("read_only", text, storage=str(small_disk)).to_pylist()
+    assert found == {"n": 82, "d": 82}
+    resumed = "SELECT max(resumed_from) AS s FROM events"
+    assert actions.sql("read_only", resumed, storage=str(small_disk)).to_pylist()[0]["s"] >= 9
