@@ -39,6 +39,8 @@ def newest_record(store: Store) -> Record | None:
         return None
     beside = _beside(name)
     kinds = json.loads(store.read(beside))["kinds"] if store.exists(beside) else []
+    for kind in kinds:
+        store.list(f"{kind}/")  # Refuses links: this is code that is about to be imported.
     return Record(name, store.read(name), tuple(store.path(kind) for kind in kinds))
 
 

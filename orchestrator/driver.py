@@ -30,6 +30,7 @@ from orchestrator.spec import Resources, Sweep
 from orchestrator.spec_load import LoadedSweep
 from orchestrator.summary import Listener, Summary
 from results.ledger import Event, Ledger
+from results.links import refuse_links
 from results.store import Store
 
 __all__ = ["Listener", "Options", "Summary", "run_sweep"]
@@ -75,6 +76,7 @@ def run_sweep(
         StorageError: the run directory cannot be written.
     """
     begun = monotonic()
+    refuse_links(store.root)
     chosen = options or Options()
     with Lease(store, steal=chosen.steal) as lease:
         session = _Session(loaded, cells, store, chosen, listener, clock)

@@ -149,9 +149,16 @@ def removal(name: str, *, storage: str | None = None, checkpoints: bool = False)
         checkpoints: only those of trials that need them no more, the completed and the stopped.
 
     Raises:
-        InputError: there is no such sweep.
+        InputError: there is no such sweep, or its run directory is a link.
+        StorageError: something that would be removed is a link.
     """
     root = find_sweep(name, storage=storage)
+    if root.is_symlink() and not checkpoints:
+        raise InputError(
+            f"{name}: a run directory is removed where it lies, got a link to {root.readlink()}."
+            " Delete the link, or name the storage that it leads to."
+        )
+    Store(root).list("checkpoints/")  # Refuses links.
     paths = tuple(_spent_checkpoints(root)) if checkpoints else (root,)
     sizes = [
         file.lstat().st_size

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.code import Record, newest_record
 from orchestrator.errors import InputError
 from orchestrator.paths import run_directories, run_directory, storage_root
+from results.links import refuse_links
 from results.store import Store
 
 if TYPE_CHECKING:
@@ -38,9 +39,11 @@ def find_sweep(name: str, *, storage: str | None = None) -> Path:
 
     Raises:
         InputError: there is none; the message names those that exist.
+        StorageError: something in it is a symbolic link.
     """
     base = storage_root(storage)
     root = run_directory(base, Path(name).stem if name.endswith((".yaml", ".yml")) else name)
+    refuse_links(root)
     if (root / "sweep").is_dir() or (root / "trials").is_dir():
         return root
     known = [path.name for path in run_directories(base)]

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from results.errors import StorageError
+from results.links import linked
 from results.segments import FinalsName, Resolution, SegmentName, checkpoint_parts, resolve
 
 __all__ = [
@@ -117,7 +118,8 @@ class Store:
             return False
         with self._beside(target, b"", sync="none") as written:
             fill(written)
-            _sync_content(written)
+            with written.open("rb") as file:
+                os.fsync(file.fileno())
             return _link(written, target, sync="all")
 
     def read(self, name: str) -> bytes:
@@ -154,6 +156,8 @@ class Store:
         folder, _, _ = prefix.rpartition("/")
         start = self.path(folder) if folder else self.root
         below = f"{folder}/" if folder else ""
+        if folder and start.is_symlink():
+            raise linked(start)
         return sorted(name for name in _walk(start, below) if name.startswith(prefix))
 
     def modified(self, name: str) -> float | None:
@@ -253,11 +257,6 @@ def _create_directly(path: Path, written: Path) -> bool:
     return True
 
 
-def _sync_content(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-
-
 def _make_folder(folder: Path) -> None:
     """Creates a folder so that it outlives a power cut: every new level is synced in its parent."""
     if folder.is_dir():
@@ -288,13 +287,13 @@ def _walk(folder: Path, below: str) -> Iterator[str]:
                 for entry in entries:
                     if entry.name.startswith("."):
                         continue
+                    if entry.is_symlink():
+                        raise linked(entry.path)
                     if entry.is_dir():
                         pending.append((entry.path, f"{prefix}{entry.name}/"))
                     else:
                         yield prefix + entry.name
-        except FileNotFoundError:
-            continue
-        except NotADirectoryError:
+        except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:
             raise StorageError.from_os("list", Path(path), error) from error
