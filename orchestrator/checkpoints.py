@@ -120,7 +120,13 @@ class Checkpoints:
         """(attempt, step, folder) of the trial's checkpoints, or of what is half written."""
         folder = self._store.path(self._prefix)
         found = []
-        for path in folder.iterdir() if folder.is_dir() else ():
+        try:
+            paths = [*folder.iterdir()]
+        except FileNotFoundError:
+            paths = []
+        except OSError as error:
+            raise StorageError.from_os("list", folder, error) from error
+        for path in paths:
             half = _HALF.fullmatch(path.name)
             if hidden != bool(half):
                 continue

@@ -94,7 +94,7 @@ def compact(
     """
     try:
         return _compact(store, sweep, everything=everything, at=at, clock=clock, memory=memory)
-    except FileNotFoundError as error:  # Another writer deletes what a third one replaced.
+    except OSError as error:  # Also where another writer deletes what a third one replaced.
         raise StorageError.from_os("read", Path(error.filename or store.root), error) from error
 
 

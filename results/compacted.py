@@ -15,6 +15,7 @@ one finds its work done.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from results.errors import NewerSchemaError, SchemaError
+from results.errors import NewerSchemaError, SchemaError, StorageError
 from results.schema import read_footer
 from results.store import FinalsName, SegmentName, Store, resolve
 
@@ -135,7 +136,7 @@ def read_compacted(
     for name in names:
         if number_of(name) is not None:
             path = store.path(name)
-            state = path.stat()
+            state = _state(path)
             try:
                 files[name] = _read(path, name, state.st_size, state.st_mtime_ns)
             except NewerSchemaError:
@@ -143,6 +144,15 @@ def read_compacted(
             except SchemaError as problem:
                 problems[name] = str(problem)
     return files, problems
+
+
+def _state(path: Path) -> os.stat_result:
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise StorageError.from_os("read", path, error) from error
 
 
 @lru_cache(maxsize=256)

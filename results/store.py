@@ -101,7 +101,7 @@ class Store:
             True for the one caller that created it, False for everybody else.
         """
         target = self.path(name)
-        if target.exists():
+        if self.exists(name):
             return False
         with self._beside(target, data, sync=sync) as written:
             return _link(written, target, sync=sync)
@@ -114,7 +114,7 @@ class Store:
             fill: given the path of an empty file, writes the content into it.
         """
         target = self.path(name)
-        if target.exists():
+        if self.exists(name):
             return False
         with self._beside(target, b"", sync="none") as written:
             fill(written)
@@ -129,14 +129,13 @@ class Store:
             StorageError: it does not exist or cannot be read.
         """
         target = self.path(name)
-        try:
+        with _told("read", target):
             return target.read_bytes()
-        except OSError as error:
-            raise StorageError.from_os("read", target, error) from error
 
     def exists(self, name: str) -> bool:
         """Whether a file or folder of this name is there."""
-        return self.path(name).exists()
+        with _told("read", self.path(name)):
+            return self.path(name).exists()
 
     def delete(self, name: str) -> None:
         """Removes a file; a missing one is fine."""
@@ -162,12 +161,12 @@ class Store:
 
     def modified(self, name: str) -> float | None:
         """When a file was last written, in seconds since 1970; None if it is gone."""
-        try:
-            return self.path(name).stat().st_mtime
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise StorageError.from_os("read", self.path(name), error) from error
+        target = self.path(name)
+        with _told("read", target):
+            try:
+                return target.stat().st_mtime
+            except FileNotFoundError:
+                return None
 
     def tidy(self, *, before: float) -> int:
         """Removes what dead processes left half written.
@@ -179,8 +178,10 @@ class Store:
             How many were removed.
         """
         removed = 0
-        for hidden in [*self.root.rglob(".*.tmp"), *self.root.rglob(".*.half")]:
-            with contextlib.suppress(FileNotFoundError):
+        with _told("list", self.root):
+            found = [*self.root.rglob(".*.tmp"), *self.root.rglob(".*.half")]
+        for hidden in found:
+            with _told("delete", hidden), contextlib.suppress(FileNotFoundError):
                 if hidden.stat().st_mtime >= before:
                     continue
                 if hidden.is_dir():
@@ -191,24 +192,29 @@ class Store:
         return removed
 
     def _unlink(self, target: Path) -> None:
-        try:
+        with _told("delete", target):
             target.unlink(missing_ok=True)
-        except OSError as error:
-            raise StorageError.from_os("delete", target, error) from error
 
     @contextlib.contextmanager
     def _beside(self, target: Path, data: bytes, *, sync: Sync) -> Iterator[Path]:
         """A hidden copy beside the target, gone afterwards unless it was renamed."""
         hidden = target.parent / f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp"
-        try:
+        with _told("write", target):
             try:
                 _write(hidden, data, sync=sync)
                 yield hidden
             finally:
                 with contextlib.suppress(OSError):
                     hidden.unlink(missing_ok=True)
-        except OSError as error:
-            raise StorageError.from_os("write", target, error) from error
+
+
+@contextlib.contextmanager
+def _told(action: str, target: Path) -> Iterator[None]:
+    """Turns what the operating system answers into an error that names path and way out."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError.from_os(action, target, error) from error
 
 
 def _write(path: Path, data: bytes, *, sync: Sync) -> None:

@@ -137,3 +137,9 @@ def test_what_is_half_written_does_not_keep_the_store_from_being_tidied(checkpoi
     _half_written(store, 0)
     store.tidy(before=4e9)
     assert Ledger(store, sweep="t").sweep_superseded() == []
+
+
+def test_a_folder_that_cannot_be_listed_is_told_by_its_name(store):
+    store.put("checkpoints/other", b"")
+    with pytest.raises(StorageError, match="cannot list it, file name too long"):
+        Checkpoints(store, trial_id="t" * 300).prune(keep=1)

@@ -107,6 +107,23 @@ def test_a_file_in_the_way_of_a_folder(store):
         store.put("metrics/t/a", b"")
 
 
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda store, name: store.exists(name),
+        lambda store, name: store.modified(name),
+        lambda store, name: store.create(name, b""),
+        lambda store, name: store.read(name),
+        lambda store, name: store.delete(name),
+    ],
+    ids=["exists", "modified", "create", "read", "delete"],
+)
+def test_a_storage_that_does_not_answer_is_told_by_its_name(store, ask):
+    store.put("a", b"")
+    with pytest.raises(StorageError, match="file name too long"):
+        ask(store, "x" * 300)
+
+
 def test_errors_survive_pickling(tmp_path):
     error = StorageError("x: no.", path=tmp_path)
     copy = pickle.loads(pickle.dumps(error))
