@@ -1,0 +1,160 @@
+"""One round: a sweep that is struck while it runs, resumed until it is done, and looked at.
+
+Knows nothing of other rounds.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Final
+
+from orchestrator import actions
+from tests.e2e.chaos_blows import Blow, Scene, draw
+from tests.e2e.chaos_cluster import Nodes, is_ours
+from tests.e2e.chaos_disk import Disk
+from tests.e2e.chaos_driver import Driver
+from tests.e2e.chaos_processes import wait_gone
+from tests.e2e.chaos_sweep import CELLS, NAME, STEPS, Kept, Verdict, compare, kept, progress
+
+__all__ = ["Round", "burn"]
+
+MOST_LIVES: Final = 20
+CALM_LIVES: Final = 3
+"""Lives without any blow after which a sweep is done; the first may meet workers that linger."""
+ORPHANS_S: Final = 60.0
+"""Longest time that a worker lives behind its driver."""
+OLD_S: Final = 7200
+"""Age at which what a dead process left half written is removed, and more."""
+
+
+@dataclass(slots=True)
+class Round:
+    """What a round found.
+
+    Attributes:
+        seed: draws it again.
+        verdict: what is wrong.
+        kills: processes killed.
+        faults: file system calls that went wrong.
+        lives: exit code of every driver.
+        fallen: the blows, in order.
+        said: the last line of every driver that did not end well.
+        seconds: what took how long.
+    """
+
+    seed: int
+    verdict: Verdict
+    kills: int = 0
+    faults: int = 0
+    lives: list[int] = field(default_factory=list)
+    fallen: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def burn(seed: int, *, folder: Path, nodes: Nodes, sweep: Path, calm: Kept) -> Round:
+    """Runs one round.
+
+    Args:
+        seed: draws the blows.
+        folder: an empty one that stays where something is wrong.
+        nodes: the cluster.
+        sweep: the sweep file.
+        calm: what an undisturbed run stored.
+    """
+    random = Random(seed)
+    disk = Disk(folder / "disk")
+    try:
+        scene = Scene(nodes=nodes, disk=disk, plan=Path(os.environ["CHAOS_PLAN"]), random=random)
+        log = Path(f"{scene.plan}.log")
+        log.unlink(missing_ok=True)
+        blows = draw(random, without=("fill",) if disk.refused else ())
+        done = Round(seed, Verdict(), fallen=scene.fallen)
+        clock = time.monotonic()
+        try:
+            _live(done, scene, blows, sweep, folder)
+        finally:
+            scene.calm(now=True)
+        done.kills = scene.kills
+        done.faults = log.read_text().count("\n") if log.exists() else 0
+        done.seconds["sweep"] = time.monotonic() - clock
+        clock = time.monotonic()
+        left = wait_gone(is_ours, seconds=ORPHANS_S)
+        done.seconds["orphans"] = time.monotonic() - clock
+        clock = time.monotonic()
+        done.verdict.problems += [f"orphan {p.pid}: {p.command[:200]}" for p in left]
+        _look(done, disk.folder, calm)
+        done.seconds["look"] = time.monotonic() - clock
+        return done
+    finally:
+        disk.unmount()
+
+
+def _live(done: Round, scene: Scene, blows: list[Blow], sweep: Path, folder: Path) -> None:
+    """Lets driver after driver live until one ends well, blows falling on the way."""
+    waiting = list(blows)
+    calm = 0
+    while len(done.lives) < MOST_LIVES and calm < CALM_LIVES:
+        undisturbed = not waiting and scene.until is None
+        calm += undisturbed
+        driver = Driver(
+            sweep, scene.disk.folder, address=scene.nodes.address, said=folder / "said.txt"
+        )
+        fallen = len(scene.fallen)
+        while driver.code is None:
+            scene.calm()
+            if waiting and _reached(waiting[0], scene, driver):
+                scene.strike(waiting.pop(0), driver)
+            time.sleep(0.02)
+        code = driver.code
+        done.lives.append(code)
+        words = driver.words()
+        if code == 0:
+            break
+        if words.strip():
+            done.said.append(words.strip().splitlines()[-1][:300])
+        killed = code == -9 or "raylet" in " ".join(scene.fallen[fallen:])
+        if "this should not happen" in words or ("Traceback" in words and not killed):
+            done.verdict.problems.append(f"a driver broke: {words[-3000:]}")
+        if code == -6:
+            done.verdict.problems.append(f"a driver hung: {words[-6000:]}")
+    else:
+        done.verdict.problems.append(f"not done after drivers that ended {done.lives}")
+
+
+def _reached(blow: Blow, scene: Scene, driver: Driver) -> bool:
+    """Whether the moment of a blow has come; waits its last part out."""
+    trained = sum(progress(scene.disk.folder / NAME).values()) / (CELLS * STEPS)
+    if trained < blow.at:
+        return False
+    until = (driver.began if blow.at == 0 else time.monotonic()) + blow.after_s
+    while time.monotonic() < until and driver.code is None:
+        scene.calm()
+        time.sleep(0.005)
+    return driver.code is None
+
+
+def _look(done: Round, storage: Path, calm: Kept) -> None:
+    """Looks at what is left of the round."""
+    root = storage / NAME
+    verdict = compare(calm, kept(root))
+    done.verdict.rows, done.verdict.lost = verdict.rows, verdict.lost
+    done.verdict.doubled = verdict.doubled
+    done.verdict.problems += verdict.problems
+    # What the dead left half written goes when it is old: an hour passes here.
+    for path in _hidden(root):
+        os.utime(path, (time.time() - OLD_S,) * 2)
+    again = actions.resume(NAME, storage=str(storage), runner="inline")
+    if again.trained:
+        done.verdict.problems.append(f"a finished sweep trained {again.trained} cells again")
+    done.verdict.problems += [f"left behind: {path}" for path in _hidden(root)]
+
+
+def _hidden(root: Path) -> list[Path]:
+    """Half-written files and folders."""
+    found = [path for suffix in ("tmp", "half", "removed") for path in root.rglob(f".*.{suffix}")]
+    return sorted(found, key=lambda path: len(path.parts), reverse=True)
