@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import tempfile
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +22,7 @@ from orchestrator.imports import heavy_imports
 from orchestrator.runners import Source
 from orchestrator.runners.ray_deaths import death
 from orchestrator.runners.ray_survival import count_no_loggers, survive_memory_kills
+from orchestrator.runners.scratch import scratch
 from orchestrator.spec import Resources
 from orchestrator.worker import run_in_worker
 
@@ -117,7 +117,7 @@ class _Wave:
         survive_memory_kills()
         count_no_loggers()
         logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
-        with tempfile.TemporaryDirectory(prefix="cliffsweep-") as folder:
+        with scratch() as folder:
             tuner = tune.Tuner(
                 tune.with_resources(_trainable(), _placement),
                 tune_config=tune.TuneConfig(
