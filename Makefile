@@ -1,8 +1,10 @@
 # The commands of the README. `make run` and `make test` do everything, set-up included.
 BIN = .venv/bin
 SWEEP = sparsity_accuracy
+ROUNDS = 60
+SEED = 0
 
-.PHONY: help setup run test test-long lint bench clean
+.PHONY: help setup run test test-long chaos lint bench clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## */  /' | sort
@@ -25,6 +27,9 @@ test: lint  ## lint, types and all tests but the long ones
 
 test-long: lint  ## all tests, full counts
 	$(BIN)/pytest
+
+chaos: setup  ## strike a running sweep, ROUNDS=60 times from SEED=0 on; it loses and doubles nothing
+	$(BIN)/python tests/e2e/chaos.py --rounds $(ROUNDS) --seed $(SEED)
 
 bench: setup  ## what a sweep and its store cost beside their peers
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'

@@ -6,6 +6,7 @@ Knows nothing of other rounds.
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -151,7 +152,8 @@ def _look(done: Round, storage: Path, calm: Kept) -> None:
     again = actions.resume(NAME, storage=str(storage), runner="inline")
     if again.trained:
         done.verdict.problems.append(f"a finished sweep trained {again.trained} cells again")
-    done.verdict.problems += [f"left behind: {path}" for path in _hidden(root)]
+    temporary = Path(tempfile.gettempdir()).glob("*cliffsweep*")
+    done.verdict.problems += [f"left behind: {path}" for path in [*_hidden(root), *temporary]]
 
 
 def _hidden(root: Path) -> list[Path]:
