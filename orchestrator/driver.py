@@ -185,6 +185,7 @@ class _Session:
             on_start=lambda attempt: self._started(queue, attempt),
             on_outcome=lambda outcome, verdict: self._ended(queue, outcome, verdict),
             on_stop=lambda: self.store.put(self.leave, b""),
+            settle=self._settled,
         )
         on_queue(queue)
         demands = {self.options.override(cell.resources): None for cell in left}
@@ -229,14 +230,32 @@ class _Session:
         if self.listener is not None:
             self.listener.started(queue.tally, attempt)
 
+    def _settled(self, outcome: Outcome) -> Outcome:
+        """What the store holds of an attempt's end, once and for all.
+
+        A worker taken for dead may have completed a moment ago or be about to, and one whose
+        storage answered with an error may have stored its end all the same: the first end that is
+        there stands, or a retry would complete the trial a second time.
+        """
+        if outcome.recorded or self._record_end(
+            outcome.trial_id,
+            outcome.number,
+            failure_class=outcome.failure_class or "worker_lost",
+            detail=outcome.detail or "",
+        ):
+            return outcome
+        event = self.ledger.end(outcome.trial_id, outcome.number)
+        if event is None:
+            return outcome
+        return replace(
+            outcome,
+            status=event.status,
+            failure_class=event.failure_class,
+            detail=event.detail,
+            recorded=True,
+        )
+
     def _ended(self, queue: TrialQueue, outcome: Outcome, verdict: str) -> None:
-        if not outcome.recorded:
-            self._record_end(
-                outcome.trial_id,
-                outcome.number,
-                failure_class=outcome.failure_class or "worker_lost",
-                detail=outcome.detail or "",
-            )
         for sentence in outcome.warnings:
             self._warn(f"{outcome.trial_id} attempt {outcome.number}: {sentence}")
         self.ended += 1
@@ -246,9 +265,9 @@ class _Session:
         if self.listener is not None:
             self.listener.ended(replace(queue.tally), outcome, verdict)
 
-    def _record_end(self, trial_id: str, number: int, *, failure_class: str, detail: str) -> None:
-        """Writes the end of an attempt whose worker could not."""
-        self.ledger.record(
+    def _record_end(self, trial_id: str, number: int, *, failure_class: str, detail: str) -> bool:
+        """Writes the end of an attempt whose worker could not; False where one is there."""
+        return self.ledger.record(
             Event(
                 sweep=self.sweep.name,
                 trial_id=trial_id,

@@ -90,6 +90,7 @@ class TrialQueue:
         on_start: Callable[[Attempt], None] = lambda attempt: None,
         on_outcome: Callable[[Outcome, str], None] = lambda outcome, verdict: None,
         on_stop: Callable[[], None] = lambda: None,
+        settle: Callable[[Outcome], Outcome] = lambda outcome: outcome,
     ) -> None:
         """Takes the work.
 
@@ -107,6 +108,7 @@ class TrialQueue:
                 `cancelled`, `left` (it saved itself because the run stops) or `foreign` (other
                 processes took every attempt).
             on_stop: called once, when nothing more starts and what runs should leave.
+            settle: given what a runner believes of an attempt's end, says what stands.
         """
         self._make = make
         self._retry = retry
@@ -117,6 +119,7 @@ class TrialQueue:
         self._on_start = on_start
         self._on_outcome = on_outcome
         self._on_stop = on_stop
+        self._settle = settle
         self._heap = [_Waiting(0.0, rank, id_) for rank, id_ in enumerate(trial_ids)]
         self._rank = len(self._heap)
         self._spent: Counter[tuple[str, str]] = Counter()
@@ -167,6 +170,7 @@ class TrialQueue:
             self._pending.discard(outcome.trial_id)
         else:
             self.tally.running -= 1
+        outcome = self._settle(outcome)
         verdict = self._verdict(outcome)
         self._on_outcome(outcome, verdict)
         self._count_waiting()
