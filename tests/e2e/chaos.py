@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from statistics import median
 
 ROOT = Path(__file__).parents[2]
 
@@ -96,6 +97,9 @@ def fire(folder: Path, *, rounds: int, seed: int) -> int:
         left = nodes.stop()
     for process in left:
         print(f"orphan {process.pid}: {process.command}")
+    for what in done[0].seconds:
+        spent = sorted(one.seconds.get(what, 0.0) for one in done)
+        print(f"{what}: median {median(spent):.1f} s a round, {spent[-1]:.1f} s at most")
     print(
         f"rounds={len(done)} kills={sum(one.kills for one in done)}"
         f" rows={sum(one.verdict.rows for one in done)}"

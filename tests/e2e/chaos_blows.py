@@ -25,15 +25,15 @@ __all__ = ["Blow", "Scene", "draw"]
 KINDS: Final = {
     "worker": 4,
     "driver": 3,
-    "raylet": 2,
-    "fail": 3,
-    "stall": 2,
+    "raylet": 3,
+    "fail": 2,
+    "stall": 1,
     "tear": 3,
     "fill": 2,
-    "cut": 1,
+    "cut": 2,
 }
 """Kind of blow -> how often it is drawn beside the others."""
-BLOWS: Final = (3, 5)
+BLOWS: Final = (3, 6)
 """Fewest and most blows of a round."""
 
 
@@ -102,7 +102,8 @@ class Scene:
             driver.kill()
             self.kills += 1
         elif blow.kind == "raylet":
-            self.nodes.kill_one(self.random)
+            if self.nodes.kill_one(self.random):
+                self.fallen[-1] += "(head)"
             self.kills += 1
         elif blow.kind == "worker":
             self._kill_worker()
@@ -121,6 +122,10 @@ class Scene:
             self.until = None
             self.plan.unlink(missing_ok=True)
             self.disk.empty()
+
+    def claims(self) -> int:
+        """Attempts that somebody took so far."""
+        return len(list((self.disk.folder / NAME / "claims").glob("[!.]*")))
 
     def _faults(self, blow: Blow) -> None:
         content = {"seed": self.random.random(), "kind": blow.kind, "rate": blow.rate}

@@ -56,8 +56,8 @@ class Nodes:
         """Where drivers find it."""
         return str(self._cluster.address)
 
-    def kill_one(self, random: Random) -> int:
-        """Kills a raylet, any, and starts a new one; returns the number of the killed process."""
+    def kill_one(self, random: Random) -> bool:
+        """Kills a raylet, any, and starts a new one; says whether it was the first node's."""
         node = self._alive.pop(random.randrange(len(self._alive)))
         process = node.all_processes["raylet"][0].process
         process.send_signal(signal.SIGKILL)
@@ -65,7 +65,7 @@ class Nodes:
         if node is not self._cluster.head_node:
             self._cluster.remove_node(node, allow_graceful=False)
         self._add()
-        return int(process.pid)
+        return node is self._cluster.head_node
 
     def _add(self) -> None:
         self._alive.append(self._cluster.add_node(wait=False, **_ARGUMENTS))

@@ -5,6 +5,7 @@ Knows nothing of what they do. Linux only: it makes this process the one to whic
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import time
@@ -12,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Process", "adopt_orphans", "alive", "descendants", "wait_gone"]
+__all__ = ["Process", "adopt_orphans", "alive", "descendants", "reap", "wait_gone"]
 
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -60,6 +61,13 @@ def wait_gone(chosen: Callable[[Process], bool], *, seconds: float) -> list[Proc
     ):
         time.sleep(0.1)
     return left
+
+
+def reap() -> None:
+    """Lets the dead that fell to this process go; who waits for one of them finds it gone."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG) != (0, 0):
+            pass
 
 
 def _pids() -> list[int]:

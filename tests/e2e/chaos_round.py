@@ -6,6 +6,7 @@ Knows nothing of other rounds.
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from tests.e2e.chaos_blows import Blow, Scene, draw
 from tests.e2e.chaos_cluster import Nodes, is_ours
 from tests.e2e.chaos_disk import Disk
 from tests.e2e.chaos_driver import Driver
-from tests.e2e.chaos_processes import wait_gone
+from tests.e2e.chaos_processes import reap, wait_gone
 from tests.e2e.chaos_sweep import CELLS, NAME, STEPS, Kept, Verdict, compare, kept, progress
 
 __all__ = ["Round", "burn"]
@@ -56,13 +57,17 @@ class Round:
     said: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
 
+    def took(self, what: str, since: float) -> None:
+        """Adds the time since a moment to what it was spent on."""
+        self.seconds[what] = self.seconds.get(what, 0.0) + time.monotonic() - since
+
 
 def burn(seed: int, *, folder: Path, nodes: Nodes, sweep: Path, calm: Kept) -> Round:
     """Runs one round.
 
     Args:
         seed: draws the blows.
-        folder: an empty one that stays where something is wrong.
+        folder: an empty one, for the storage and what drivers say.
         nodes: the cluster.
         sweep: the sweep file.
         calm: what an undisturbed run stored.
@@ -75,56 +80,61 @@ def burn(seed: int, *, folder: Path, nodes: Nodes, sweep: Path, calm: Kept) -> R
         log.unlink(missing_ok=True)
         blows = draw(random, without=("fill",) if disk.refused else ())
         done = Round(seed, Verdict(), fallen=scene.fallen)
-        clock = time.monotonic()
         try:
-            _live(done, scene, blows, sweep, folder)
+            _live(done, scene, blows, sweep, folder / "said.txt")
         finally:
             scene.calm(now=True)
         done.kills = scene.kills
         done.faults = log.read_text().count("\n") if log.exists() else 0
-        done.seconds["sweep"] = time.monotonic() - clock
         clock = time.monotonic()
         left = wait_gone(is_ours, seconds=ORPHANS_S)
-        done.seconds["orphans"] = time.monotonic() - clock
-        clock = time.monotonic()
         done.verdict.problems += [f"orphan {p.pid}: {p.command[:200]}" for p in left]
+        done.took("orphans", clock)
+        clock = time.monotonic()
         _look(done, disk.folder, calm)
-        done.seconds["look"] = time.monotonic() - clock
+        done.took("look", clock)
         return done
     finally:
         disk.unmount()
+        reap()
 
 
-def _live(done: Round, scene: Scene, blows: list[Blow], sweep: Path, folder: Path) -> None:
+def _live(done: Round, scene: Scene, blows: list[Blow], sweep: Path, said: Path) -> None:
     """Lets driver after driver live until one ends well, blows falling on the way."""
-    waiting = list(blows)
-    calm = 0
+    waiting, calm = list(blows), 0
     while len(done.lives) < MOST_LIVES and calm < CALM_LIVES:
-        undisturbed = not waiting and scene.until is None
-        calm += undisturbed
-        driver = Driver(
-            sweep, scene.disk.folder, address=scene.nodes.address, said=folder / "said.txt"
-        )
+        calm += not waiting and scene.until is None
+        driver = Driver(sweep, scene.disk.folder, address=scene.nodes.address, said=said)
         fallen = len(scene.fallen)
+        clock, before, starting = driver.began, scene.claims(), True
         while driver.code is None:
             scene.calm()
+            if starting and scene.claims() > before:
+                starting = False
+                done.took("start", clock)
+                clock = time.monotonic()
             if waiting and _reached(waiting[0], scene, driver):
                 scene.strike(waiting.pop(0), driver)
             time.sleep(0.02)
-        code = driver.code
-        done.lives.append(code)
-        words = driver.words()
-        if code == 0:
-            break
-        if words.strip():
-            done.said.append(words.strip().splitlines()[-1][:300])
-        killed = code == -9 or "raylet" in " ".join(scene.fallen[fallen:])
-        if "this should not happen" in words or ("Traceback" in words and not killed):
-            done.verdict.problems.append(f"a driver broke: {words[-3000:]}")
-        if code == -6:
-            done.verdict.problems.append(f"a driver hung: {words[-6000:]}")
-    else:
-        done.verdict.problems.append(f"not done after drivers that ended {done.lives}")
+        done.took("start" if starting else "train", clock)
+        done.lives.append(driver.code)
+        if driver.code == 0:
+            return
+        _listen(done, driver, {blow.split("@")[0] for blow in scene.fallen[fallen:]})
+    done.verdict.problems.append(f"not done after drivers that ended {done.lives}")
+
+
+def _listen(done: Round, driver: Driver, fallen: set[str]) -> None:
+    """Notes what a driver that did not end well said, and whether it may say so."""
+    words = driver.words().strip()
+    if words:
+        done.said.append(words.splitlines()[-1][:300])
+    # A driver whose own raylet is killed ends in Ray's words.
+    broken = "Traceback" in words and "raylet" not in fallen and driver.code != -signal.SIGKILL
+    if "this should not happen" in words or broken:
+        done.verdict.problems.append(f"a driver broke: {words[-3000:]}")
+    if driver.code == -signal.SIGABRT:
+        done.verdict.problems.append(f"a driver hung: {words[-6000:]}")
 
 
 def _reached(blow: Blow, scene: Scene, driver: Driver) -> bool:

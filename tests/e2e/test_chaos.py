@@ -32,7 +32,7 @@ CALM = Kept(
 @pytest.mark.skipif(sys.platform != "linux", reason="orphans are found in /proc")
 def test_a_sweep_that_is_struck_loses_and_doubles_nothing() -> None:
     done = subprocess.run(
-        [sys.executable, str(PROGRAM), "--rounds", "1", "--seed", "8"],
+        [sys.executable, str(PROGRAM), "--rounds", "1", "--seed", "79"],
         capture_output=True,
         text=True,
         timeout=280,
@@ -110,3 +110,25 @@ def test_the_shim_reaches_a_process_by_its_environment_alone(tmp_path: Path, kin
     assert {"write", "open", "replace", "fsync"} <= {line.split()[2] for line in told}
     stored = [path for path in (tmp_path / "store" / "a").iterdir() if path.name[0] != "."]
     assert {path.stat().st_size for path in stored} == {1000}
+
+
+ABANDON = """
+import subprocess, sys
+from tests.e2e.chaos_processes import adopt_orphans, descendants, reap, wait_gone
+adopt_orphans()
+sleep = [sys.executable, "-c", "import sys, time; time.sleep(60)", "abandoned"]
+leave = f"import subprocess; subprocess.Popen({sleep!r}, start_new_session=True)"
+subprocess.run([sys.executable, "-c", leave], check=True)
+(left,) = wait_gone(lambda process: "abandoned" in process.command, seconds=0)
+import os, signal
+os.kill(left.pid, signal.SIGKILL)
+assert wait_gone(lambda process: True, seconds=30) == []
+reap()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="orphans are found in /proc")
+def test_a_process_whose_parents_are_gone_is_found() -> None:
+    root = Path(__file__).parents[2]
+    environment = os.environ | {"PYTHONPATH": str(root)}
+    subprocess.run([sys.executable, "-c", ABANDON], env=environment, check=True, timeout=60)

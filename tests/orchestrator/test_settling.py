@@ -28,6 +28,7 @@ def test_a_trial_that_completed_is_not_tried_again_when_nobody_heard_of_it(tmp_p
     store = Store(tmp_path / "t")
     summary = run_sweep(loaded, expand(loaded), store=store, make_runner=Deaf)
     assert (summary.counts, summary.trained, summary.retried) == ({"completed": 2}, 2, 0)
-    assert sorted(status for _, _, status, _ in events(store.root)) == ["completed"] * 2 + [
-        "running"
-    ] * 2
+    assert (
+        sorted(status for _, _, status, _ in events(store.root))
+        == ["completed"] * 2 + ["running"] * 2
+    )
