@@ -216,3 +216,13 @@ def test_sweeping_takes_old_superseded_segments(ledger, store, clock):
     clock.forward(1)
     assert len(ledger.sweep_superseded()) == 3
     assert store.list("metrics/") == ["metrics/t/a0.rnew.0-2.parquet"]
+
+
+def test_the_first_end_of_an_attempt_stands_and_can_be_asked_for(ledger, store, clock):
+    assert ledger.end("t", 0) is None
+    ledger.record(_event("t", 0, "running"))
+    assert ledger.end("t", 0) is None
+    assert Ledger(store, sweep="s", clock=clock).record(_event("t", 0, "completed"))
+    assert not ledger.record(_event("t", 0, "failed", failure_class="node_lost"))
+    assert ledger.end("t", 0).status == "completed"
+    assert ledger.end("t", 1) is None
