@@ -49,6 +49,15 @@ def sigmoid(x: float) -> float:
     return 1 / (1 + math.exp(-x))
 
 
+def gelu_slope(x: float) -> float:
+    density = math.exp(-x * x / 2) / math.sqrt(2 * math.pi)
+    return 0.5 * (1 + math.erf(x / math.sqrt(2))) + x * density
+
+
+def bsilu_slope(x: float, a: float = 1.67) -> float:
+    return sigmoid(x) + (x + a) * sigmoid(x) * (1 - sigmoid(x))
+
+
 FORWARD: list[tuple[str, Values, Callable[[float], float]]] = [
     ("relu", {}, relu),
     ("gelu", {}, gelu),
@@ -57,6 +66,30 @@ FORWARD: list[tuple[str, Values, Callable[[float], float]]] = [
     ("relu2_clip", {"clip": 50.0}, lambda x: min(relu(x) ** 2, 50.0)),
     ("gelu2", {}, lambda x: gelu(x) ** 2),
     ("sugar_bsilu", {}, relu),
+    ("sugar_bsilu", {"form": "authors_code"}, relu),
+    ("noisy_relu", {"form": "authors_code"}, relu),
+    ("silu", {}, lambda x: x * sigmoid(x)),
+    ("bsilu", {}, lambda x: (x + 1.67) * sigmoid(x) - 0.835),
+    ("bsilu", {"shift": 0.5}, lambda x: (x + 0.5) * sigmoid(x) - 0.25),
+    ("gelu2_clip", {"clip": 15}, lambda x: min(gelu(x) ** 2, 15.0)),
+    ("jsrelu", {}, lambda x: x + x * x / 2 if x >= 0 else 0.0),
+]
+
+BACKWARD: list[tuple[str, Values, Callable[[float], float]]] = [
+    ("relu", {}, lambda x: float(x > 0)),
+    ("gelu", {}, gelu_slope),
+    ("relu2", {}, lambda x: 2 * relu(x)),
+    ("relu2_clip", {"clip": 15}, lambda x: 2 * relu(x) if relu(x) ** 2 < 15 else 0.0),
+    ("gelu2", {}, lambda x: 2 * gelu(x) * gelu_slope(x)),
+    ("gelu2_clip", {"clip": 15}, lambda x: 2 * gelu(x) * gelu_slope(x) * (gelu(x) ** 2 < 15)),
+    ("silu", {}, lambda x: sigmoid(x) * (1 + x * (1 - sigmoid(x)))),
+    ("bsilu", {}, bsilu_slope),
+    ("bsilu", {"shift": 0.5}, lambda x: bsilu_slope(x, 0.5)),
+    ("sugar_bsilu", {}, bsilu_slope),
+    ("sugar_bsilu", {"shift": 0.5}, lambda x: bsilu_slope(x, 0.5)),
+    ("sugar_bsilu", {"form": "authors_code"}, lambda x: float(x > 0)),
+    ("noisy_relu", {"form": "authors_code"}, lambda x: float(x > 0)),
+    ("jsrelu", {}, lambda x: x + 1 if x >= 0 else 0.0),
 ]
 
 
@@ -80,14 +113,25 @@ def test_gelu2_bump_is_at_most_0_029_and_never_negative() -> None:
     assert 0.028 < y.max() < 0.029
 
 
-@pytest.mark.parametrize("shift", [1.67, 0.5])
-def test_sugar_bsilu_has_the_gradient_of_bsilu(shift: float) -> None:
-    x = drawn(300)
-    expected = [
-        sigmoid(each) + (each + shift) * sigmoid(each) * (1 - sigmoid(each)) for each in x.tolist()
-    ]
-    slope = slope_of(built("sugar_bsilu", shift=shift), x)
-    np.testing.assert_allclose(slope.numpy(), expected, rtol=1e-12)
+@pytest.mark.parametrize(("kind", "values", "formula"), BACKWARD, ids=str)
+def test_backward_is_the_formula(
+    kind: str, values: Values, formula: Callable[[float], float]
+) -> None:
+    x = torch.cat([drawn(500), torch.tensor([0.0, -0.0, 8.0, -8.0, 40.0, -40.0])])
+    expected = torch.tensor([formula(each) for each in x.tolist()], dtype=torch.float64)
+    torch.testing.assert_close(slope_of(built(kind, **values), x), expected, rtol=1e-12, atol=1e-14)
+
+
+def test_jsrelu_jumps_at_zero() -> None:
+    slope = slope_of(built("jsrelu"), torch.tensor([-1e-30, 0.0, 1e-30]))
+    assert slope.tolist() == [0, 1, 1]
+
+
+def test_the_authors_forms_have_nothing_to_learn_and_no_noise() -> None:
+    for kind in ("noisy_relu", "sugar_bsilu"):
+        module, x = built(kind, form="authors_code").train(), drawn(50)
+        assert list(module.parameters()) == []
+        assert torch.equal(module(x), x.relu())
 
 
 class TestNoisyReLU:

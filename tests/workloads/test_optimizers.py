@@ -99,6 +99,10 @@ def test_constant_is_a_trapezoid() -> None:
     assert factors(Constant(), 3) == [1.0, 1.0, 1.0]
     found = factors(Constant(warmup=2.0, warmdown=0.4), 10)
     assert found == pytest.approx([0.5, 1, 1, 1, 1, 1, 1, 0.75, 0.5, 0.25])
+    assert factors(Constant(warmdown=2.0, end=4.0), 6) == [1, 1, 1, 0.5, 0, 0]
+    assert factors(Constant(warmdown=0.4, end=0.6), 5) == [1, 1, 0.5, 0, 0]
+    authors = Constant(warmdown=1450.0, end=5800.0)
+    assert [authors.factor(u, steps=7168) for u in (4350, 5075, 5800, 7167)] == [1, 0.5, 0, 0]
 
 
 def test_cosine_falls_from_one_to_the_floor() -> None:

@@ -6,8 +6,11 @@ Evaluation: max(0, x). Training: max(0, x) + [x < 0] · c·(σ(p·|x|) − ½)²
 entry, the learnable scalar p (`slope`) and c (`noise`); gradients reach x and p through the noise.
 Source: arXiv 1603.00391, section 3. Computed as c/4 · tanh²(p·x/2) · |ε|, which is the same since
 σ(z) − ½ = tanh(z/2)/2 and the square is even. The paper draws p from N(0, 1); here it starts at
-`slope` so that cells differ in one thing only.
+`slope` so that cells differ in one thing only. Their first code masks the noise off just where it
+should act: `form: authors_code` is that, a plain ReLU without p.
 """
+
+from typing import Literal
 
 import torch
 from pydantic import Field
@@ -24,9 +27,16 @@ class Config(Activation):
 
     slope: float = Field(default=1.0, description="initial p, per unit of x")
     noise: float = Field(default=1.0, ge=0, description="c, scale of the noise; 0 is ReLU")
+    form: Literal["paper", "authors_code"] = Field(
+        default="paper",
+        description="the paper's, or with the noise masked off as in its authors' first code",
+        json_schema_extra={"since": 2},
+    )
 
     def build(self, *, causal: bool = False) -> nn.Module:
         """Returns the module; position-wise, so `causal` changes nothing."""
+        if self.form == "authors_code":
+            return nn.ReLU()
         return NoisyReLU(slope=self.slope, noise=self.noise)
 
 

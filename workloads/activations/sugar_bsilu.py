@@ -4,10 +4,11 @@ Must never know the model it stands in.
 
 Forward max(0, x). Backward, with a = `shift`: σ(x) + (x + a)·σ(x)·(1 − σ(x)), which is the
 derivative of BSiLU(x) = (x + a)·σ(x) − a/2, so that units learn where ReLU is flat. Source: arXiv
-2505.22074, eq. 4 to 6.
+2505.22074, eq. 4 to 6. In the public code of arXiv 2605.17659 the surrogate never runs, so that it
+trains a plain ReLU: `form: authors_code` is that.
 """
 
-from typing import ClassVar, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import torch
 from pydantic import Field
@@ -27,10 +28,15 @@ class Config(Activation):
     surrogate_gradient: ClassVar[bool] = True
 
     shift: float = Field(default=1.67, description="a of the bounded SiLU, in units of x")
+    form: Literal["paper", "authors_code"] = Field(
+        default="paper",
+        description="the paper's, or with ReLU's own gradient as in its authors' code",
+        json_schema_extra={"since": 2},
+    )
 
     def build(self, *, causal: bool = False) -> nn.Module:
         """Returns the module; position-wise, so `causal` changes nothing."""
-        return SugarBSiLU(self.shift)
+        return SugarBSiLU(self.shift) if self.form == "paper" else nn.ReLU()
 
 
 class SugarBSiLU(nn.Module):

@@ -5,17 +5,18 @@ Must never know the model it stands in.
 Shapes: (batch, ...) to the same shape. With y = base(x) and n entries ranked together, the
 n − round(share·n) largest stay (halves round to even; of equal entries those of lowest index stay)
 and the rest become 0. Ranked together are all entries of a sample; in a causal model the features
-of each token, so that no token sees a later one. Ranking is by value. Gradient passes where an
-entry stayed. Source: arXiv 2605.17659, whose authors' code ranks tokens × features.
+of each token, so that no token sees a later one. Ranking is by y, or by |y|. Gradient passes where
+an entry stayed. Source: arXiv 2605.17659. Its authors' code ranks tokens × features even in a
+causal model (`scope: sample`); in its first version the share is what stays (`level: retained`).
 """
 
-from typing import Annotated
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from workloads.activations import Activation, gelu
-from workloads.kinds import one_of
+from workloads.kinds import one_of, refusal
 from workloads.order_statistics import largest
 
 __all__ = ["Config"]
@@ -30,34 +31,61 @@ class Config(Activation):
     base: Annotated[Activation, one_of("workloads.activations")] = Field(
         default=gelu.Config(), description="activation whose outputs are ranked"
     )
+    rank: Literal["value", "magnitude"] = Field(
+        default="value",
+        description="the largest stay, or those farthest from 0",
+        json_schema_extra={"since": 2},
+    )
+    level: Literal["zeroed", "retained"] = Field(
+        default="zeroed",
+        description="what `share` is the share of; retained: as in its authors' first code",
+        json_schema_extra={"since": 2},
+    )
+    scope: Literal["causal", "sample"] = Field(
+        default="causal",
+        description="in a causal model rank each token alone, or the sample: tokens see later ones",
+        json_schema_extra={"since": 2},
+    )
+
+    @model_validator(mode="after")
+    def _something_stays(self) -> Self:
+        if self.level == "retained" and self.share == 0:
+            raise refusal(("share",), "a retained share is above 0, got 0. Raise it.", self.share)
+        return self
 
     def build(self, *, causal: bool = False) -> nn.Module:
         """Returns the module; `causal` ranks the features of each token by themselves."""
-        return TopK(self.base.build(causal=causal), share=self.share, causal=causal)
+        return TopK(
+            self.base.build(causal=causal),
+            config=self,
+            by_token=causal and self.scope == "causal",
+        )
 
     def promised_zeros(self, size: int) -> int:
-        """Returns round(share · size)."""
-        return round(self.share * size)
+        """Returns round(share · size), or what is left of it where the share is retained."""
+        counted = round(self.share * size)
+        return counted if self.level == "zeroed" else size - counted
 
 
 class TopK(nn.Module):
-    """base(x) with exactly round(share · n) of every n entries zeroed."""
+    """base(x) with exactly as many of every n entries zeroed as the configuration promises."""
 
-    def __init__(self, base: nn.Module, *, share: float, causal: bool) -> None:
-        """Args: base: keeps the shape. share: in [0, 1). causal: rank tokens by themselves."""
+    def __init__(self, base: nn.Module, *, config: Config, by_token: bool) -> None:
+        """Args: base: keeps the shape. config: of it. by_token: rank each token by itself."""
         super().__init__()
         self.base = base
-        self.share = share
-        self.causal = causal
+        self.config = config
+        self.by_token = by_token
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, ...) to the same shape; with `causal` (batch, ..., features)."""
+        """(batch, ...) to the same shape; by token (batch, ..., features)."""
         y: Tensor = self.base(x)
-        start = max(1, y.dim() - 1) if self.causal else 1
+        start = max(1, y.dim() - 1) if self.by_token else 1
         size = y.shape[start:].numel()
+        ranked = y if self.config.rank == "value" else y.detach().abs()
         # A product, so that NaN stays NaN even where it is not kept.
-        return y * largest(y, count=size - round(self.share * size), start=start)
+        return y * largest(ranked, count=size - self.config.promised_zeros(size), start=start)
 
     def extra_repr(self) -> str:
         """Shows the share and what is ranked."""
-        return f"share={self.share}, causal={self.causal}"
+        return f"share={self.config.share}, rank={self.config.rank}, by_token={self.by_token}"

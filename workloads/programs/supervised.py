@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from workloads import streams
 from workloads.activations import Activation
 from workloads.config import Program, Progress, ScoreRule
+from workloads.constraints import constrain
 from workloads.kinds import Kind, Part, load, one_of, refusal
 from workloads.measures import Weights, evaluate
 from workloads.models import Model
@@ -175,6 +176,7 @@ class Supervised:
         with state.stopwatch("start"):
             model = self._model().to(state.device)
         optimizer = train.optimizer.build(list(model.named_parameters()))
+        constrain(model, optimizer)
         rates = [group["lr"] for group in optimizer.param_groups]
         weights, running = Weights(model), _Running(state.device)
         order = _Order(
