@@ -46,6 +46,7 @@ def test_supervised_is_the_default_program() -> None:
         {"train": {"optimizer": "adamw", "schedule": {"kind": "one_cycle"}}},
         {"task": {"kind": "fashion_mnist", "data": "shipped"}},
         {"model": {"hidden": [256, 256], "kind": "mlp"}},
+        {"measures": ["flatness", "gradients", "magnitudes", "derivatives"]},
     ],
 )
 def test_one_workload_has_one_form(same: dict[str, Any]) -> None:
@@ -146,6 +147,7 @@ def test_the_default_norm_is_the_models() -> None:
         ({**IMAGES, "train": None}, ("train",), "needs a mapping, got None"),
         ({**IMAGES, "seed": -1}, ("seed",), "greater than or equal to 0"),
         ({**IMAGES, "seed": "0"}, ("seed",), "valid integer"),
+        ({**IMAGES, "measures": ["drift"]}, ("measures", 0), "'magnitudes', 'derivatives'"),
         ([], (), "a workload is a mapping, got []"),
     ],
 )

@@ -68,12 +68,19 @@ def test_an_evaluation_says_everything() -> None:
     first, _, last = list(config.build().train(State()))
     names = {"epoch", "val_loss", "val_accuracy", "sparsity", "spike_max"}
     names |= {"drift_z", "negative_share", "weight_mean"}
+    site = {"sparsity", "spike_max", "near_sparsity", "spike_ratio"}
+    site |= {"derivative_sparsity", "preact_grad_mean"}
+    hidden = {"aug_flatness", "flatness_ratio"}
+    names |= site | hidden
     assert set(first.metrics) == names
     assert set(last.metrics) == names | {"train_loss", "step_time_s"}
     for progress in (first, last):
         assert {name: set(values) for name, values in progress.layers.items()} == {
-            "layers.0.act": {"sparsity", "spike_max"},
-            "layers.1.act": {"sparsity", "spike_max"},
+            "layers.0.act": site,
+            "layers.1.act": site,
+            "layers.0.linear": hidden,
+            "layers.1.linear": hidden,
+            "head": {"aug_flatness"},
             "layers.0.linear.weight": {"drift_z", "negative_share", "weight_mean"},
             "layers.1.linear.weight": {"drift_z", "negative_share", "weight_mean"},
             "head.weight": {"drift_z", "negative_share", "weight_mean"},
@@ -83,6 +90,18 @@ def test_an_evaluation_says_everything() -> None:
     assert first.metrics["drift_z"] == 0
     assert last.metrics["drift_z"] != 0
     assert last.metrics["epoch"] == pytest.approx(2 / 3)
+
+
+def test_measures_can_be_left_out_and_change_nothing_else() -> None:
+    values = {**MLP, "train": {"steps": 4, "evaluate_every": 2}}
+    everything, little = straight(values), straight({**values, "measures": []})
+    some = straight({**values, "measures": ["gradients", "magnitudes"]})
+    for row_all, row_some, row_little in zip(everything, some, little, strict=True):
+        assert row_little[1].items() <= row_some[1].items() <= row_all[1].items()
+    assert little[-1][1].keys() & {"near_sparsity", "preact_grad_mean"} == set()
+    assert set(little[-1][2]["layers.0.act"]) == {"sparsity", "spike_max"}
+    added = {"near_sparsity", "spike_ratio", "preact_grad_mean"}
+    assert some[-1][1].keys() - little[-1][1].keys() == added
 
 
 def test_it_learns() -> None:

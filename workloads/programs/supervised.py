@@ -17,7 +17,7 @@ from workloads.activations import Activation
 from workloads.config import Program, Progress, ScoreRule
 from workloads.constraints import constrain
 from workloads.kinds import Kind, Part, load, one_of, refusal
-from workloads.measures import Weights, evaluate
+from workloads.measures import GROUPS, Groups, Weights, evaluate
 from workloads.models import Model
 from workloads.norms import Norm
 from workloads.optimizers import Optimizer
@@ -96,6 +96,11 @@ class Config(Program):
     )
     train: Train = Field(default_factory=Train, description="how long and how to train")
     seed: int = Field(default=0, ge=0, lt=2**63, description="of weights, data order and noise")
+    measures: Groups = Field(
+        default=GROUPS,
+        description="what evaluations measure besides scores, weights, sparsity and spike_max",
+        json_schema_extra={"since": 2},
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Config":
@@ -230,6 +235,7 @@ class Supervised:
                 data.validation,
                 batch_size=self.config.train.batch_size,
                 device=state.device,
+                groups=self.config.measures,
             )
             drift, tensors = weights.measure()
         return Progress(step, {"epoch": pace.epoch(step), **scores, **drift}, activity | tensors)
