@@ -99,6 +99,6 @@ class Activity:
         found = {"near_sparsity": near / sum(counts)}
         ratios = [layer["spike_ratio"] for layer in layers.values() if "spike_ratio" in layer]
         # Of numbers with NaN among them torch's maximum is NaN, whatever their order.
-        return found | (
-            {"spike_ratio": float(torch.tensor(ratios).double().max())} if ratios else {}
-        )
+        if ratios:
+            found["spike_ratio"] = float(torch.tensor(ratios, dtype=torch.float64).max())
+        return found
