@@ -13,6 +13,7 @@ _VERBS = {
         ("ls", "plan", "resume", "run", "show", "sql", "status", "validate"), "actions"
     ),
     "cancel": "mending",
+    "claims": "claiming",
     "compact": "keeping",
     "compare": "comparing",
     "export": "comparing",

@@ -14,6 +14,7 @@ from typer.exceptions import TyperException
 
 from orchestrator.cli import (
     asking,
+    claiming,
     comparing,
     fitting,
     keeping,
@@ -49,6 +50,7 @@ for verbs in (
     asking,
     fitting,
     reporting,
+    claiming,
     comparing,
     keeping,
     setting,

@@ -1,0 +1,36 @@
+-- A1: weights drift negative early in training, whatever the data, for ReLU, GELU and SiLU, in MLP, ResNet, ViT, GPT-nano and MP-SENet.
+-- run: drift
+--
+-- Measured: `drift_z` = 2·mean(W − W₀) / (std W₀ + std W), averaged over the weight tensors of a run
+-- (each counts once, since the authors print it by tensor), at its last evaluation within the first
+-- quarter of training. The paper does not say how early is early; a quarter is ours.
+--
+-- A part is one architecture, real or random data, one activation: 30 of them. The claim says
+-- "whatever", so each part has to hold.
+--
+-- threshold −0.01: the mean moved by a hundredth of a standard deviation. Before ReLU units with 64
+-- inputs that are themselves rectified, √64 · 0.56 · 0.01 = 0.045 standard deviations of the
+-- pre-activation, which is under 2 points of sparsity; less than that is no drift worth a claim.
+-- wide 0.02: twice the threshold; a wider interval could hide a drift that matters.
+-- 3 seeds: the fewest with a spread; t is 4.3 then.
+INSERT INTO kept.rules
+SELECT
+    format('{}, {} data, {}', model, data, kind), 'drift_z, mean of tensors, first quarter',
+    false, -0.01, 0.02, 3, true, false
+FROM (SELECT unnest(['mlp', 'resnet', 'vit', 'gpt_nano', 'mp_senet']) AS model)
+CROSS JOIN (SELECT unnest(['real', 'random']) AS data)
+CROSS JOIN (SELECT unnest(['relu', 'gelu', 'silu']) AS kind);
+
+INSERT INTO kept.samples BY NAME
+WITH early AS (
+    SELECT trial_id, layer, arg_max(value, step) AS value
+    FROM kept.curves JOIN kept.runs USING (trial_id)
+    WHERE name = 'drift_z' AND layer IS NOT NULL AND step > 0 AND step <= steps / 4
+    GROUP BY trial_id, layer
+)
+SELECT
+    format('{}, {} data, {}', model, data, kind) AS part, setting, seed, avg(value) AS x,
+    [trial_id] AS trials, any_value(steps) AS steps, any_value(scale) AS scale
+FROM kept.runs JOIN early USING (trial_id)
+WHERE plain
+GROUP BY ALL;
