@@ -194,7 +194,7 @@ def theorem(sim, *, mean=1e-3, seeds=range(30), data=("real", "random"), losses=
     for where in data:
         for loss in losses:
             task = {"kind": "fashion_mnist" if where == "real" else "random_data"}
-            task |= {"loss": "mse"} if loss == "mse" else {}
+            task |= {"criterion": "mse"} if loss == "mse" else {}
             for seed in seeds:
                 value = mean + noise(seed, 1.2e-3)
                 layers = {"layers.0.act": {"preact_grad_mean": {0: value, STEPS: -1.0}}}

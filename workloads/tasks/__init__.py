@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
 from workloads.config import ScoreRule
 from workloads.kinds import Kind
 
-__all__ = ["Data", "Images", "Split", "Task", "Windows", "evenly"]
+__all__ = ["Classes", "Data", "Images", "Split", "Task", "Windows", "evenly"]
 
 
 class Split(ABC):
@@ -172,6 +173,34 @@ class Task(Kind, ABC):
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Returns the loss alone, as `scores` defines it."""
         return functional.cross_entropy(outputs.flatten(0, -2), targets.flatten())
+
+
+class Classes(Task, ABC):
+    """A task whose outputs are one logit a class, trained by one of two losses."""
+
+    criterion: Literal["cross_entropy", "mse"] = Field(
+        default="cross_entropy",
+        description="loss: cross-entropy, or squared distance of the logits from 1 at the target",
+        json_schema_extra={"since": 2},
+    )
+
+    def scores(self, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        """Returns the base's scores, with this task's `loss`."""
+        scores = super().scores(outputs, targets)
+        if self.criterion != "cross_entropy":
+            scores["loss"] = self.loss(outputs, targets)
+        return scores
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Returns the cross-entropy, or Σ over classes of (logit − [class is target])².
+
+        Both are means over the samples, for tokens over all tokens.
+        """
+        if self.criterion == "cross_entropy":
+            return super().loss(outputs, targets)
+        flat = outputs.flatten(0, -2)
+        wanted = functional.one_hot(targets.flatten(), flat.shape[-1]).to(flat.dtype)
+        return (flat - wanted).square().sum(dim=-1).mean()
 
 
 def evenly(available: int, wanted: int | None) -> Tensor:

@@ -18,7 +18,7 @@ from workloads.config import ScoreRule
 from workloads.data import build_fashion_mnist as source
 from workloads.data.files import DataError, read_idx
 from workloads.kinds import refusal
-from workloads.tasks import Data, Images, Task, evenly
+from workloads.tasks import Classes, Data, Images, evenly
 
 __all__ = ["Config"]
 
@@ -29,7 +29,7 @@ _DOWNLOAD = (
 )
 
 
-class Config(Task):
+class Config(Classes):
     """Classify images of clothes; the score is accuracy relative to the baseline's."""
 
     score_metric: ClassVar[str] = "val_accuracy"

@@ -11,12 +11,12 @@ from pydantic import Field, field_validator
 
 from workloads.config import ScoreRule
 from workloads.streams import generator
-from workloads.tasks import Data, Images, Split, Task, Windows
+from workloads.tasks import Classes, Data, Images, Split, Windows
 
 __all__ = ["Config"]
 
 
-class Config(Task):
+class Config(Classes):
     """Random images, or random tokens where the shape is one number."""
 
     score_metric: ClassVar[str] = "val_accuracy"
