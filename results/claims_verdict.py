@@ -121,7 +121,8 @@ class Claim:
     @property
     def scales(self) -> tuple[str, ...]:
         """What was trained, in order of appearance."""
-        return tuple(dict.fromkeys(part.scale for part in self.counted if part.scale))
+        told = [scale for part in self.counted if part.scale for scale in part.scale.split("; ")]
+        return tuple(dict.fromkeys(told))
 
     @property
     def measured(self) -> str:

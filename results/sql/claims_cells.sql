@@ -11,14 +11,14 @@
 CREATE OR REPLACE TABLE kept.runs AS
 WITH
 ended AS (
-    SELECT sweep, trial_id, seed, step, config.config::JSON AS config
+    SELECT sweep, trial_id, seed, grid, step, config.config::JSON AS config
     FROM trials JOIN (SELECT sweep, trial_id, config FROM kept.planned) AS config
         USING (sweep, trial_id)
     WHERE wanted AND status = 'completed'
     QUALIFY row_number() OVER (PARTITION BY trial_id ORDER BY sweep) = 1
 )
 SELECT
-    sweep, trial_id, seed, step AS steps, config,
+    sweep, trial_id, seed, step AS steps, config, regexp_extract(grid, '[^.]*$') AS mechanism,
     config->>'$.model.kind' AS model,
     config->>'$.task.kind' AS task,
     if(task = 'random_data' OR config->>'$.task.data' = 'random', 'random', 'real') AS data,
