@@ -110,11 +110,12 @@ def growth(sim, *, end=0.75, highest=0.92, spread=0.01, seeds=SEEDS):
         )
 
 
+OTHERS = {0.25: "norms", 0.5: "activations"}
 LEVELS = (0.0, 0.25, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.9, 0.95, 0.98)
 
 
 def cliffs(sim, *, tau, slope=2.0, seeds=SEEDS, models=("gpt_nano", "resnet", "vit")):
-    """A3: Top-K whose accuracy breaks off at `tau`; None: a straight line."""
+    """A3: Top-K (two levels are said to be others') whose accuracy breaks off at `tau`; None: a straight line."""
     for model in models:
         for seed in seeds:
             base = sim.add(
@@ -128,7 +129,7 @@ def cliffs(sim, *, tau, slope=2.0, seeds=SEEDS, models=("gpt_nano", "resnet", "v
                 accuracy = 0.8 * max(1 - fall + jitter, 0.15)
                 sim.add(
                     *(model, {"kind": "topk", "share": share}, seed),
-                    grid=f"{model}.topk",
+                    grid=f"{model}.{OTHERS.get(share, 'topk')}",
                     score=base,
                     curves={"val_accuracy": accuracy, "sparsity": share, "train_loss": 0.4},
                 )

@@ -32,5 +32,5 @@ SELECT
     format('{}, {} data, {}', model, data, kind) AS part, setting, seed, avg(value) AS x,
     [trial_id] AS trials, any_value(steps) AS steps, any_value(scale) AS scale
 FROM kept.runs JOIN early USING (trial_id)
-WHERE plain
+WHERE plain AND criterion = 'cross_entropy'
 GROUP BY ALL;
