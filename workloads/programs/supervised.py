@@ -184,11 +184,13 @@ class Supervised:
         constrain(model, optimizer)
         rates = [group["lr"] for group in optimizer.param_groups]
         weights, running = Weights(model), _Running(state.device)
+        objective = config.task.objective(state.device)
         order = _Order(
             data.train, batch_size=train.batch_size, seed=config.seed, device=state.device
         )
         state.steps_per_epoch, state.steps = pace.steps_per_epoch, pace.total
         state.attach(model=model, optimizer=optimizer, weights=weights, running=running)
+        state.attach(**objective.parts)
         if not state.resumed:
             yield self._evaluated(0, pace, model, data, weights, state)
         for update in range(state.step, pace.total):
@@ -199,7 +201,7 @@ class Supervised:
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 group["lr"] = rate * factor
             optimizer.zero_grad(set_to_none=True)
-            loss = config.task.loss(model(inputs), targets)
+            loss = objective.loss(model(inputs), targets)
             loss.backward()  # type: ignore[no-untyped-call]
             if train.clip_grad_norm is not None:
                 nn.utils.clip_grad_norm_(model.parameters(), train.clip_grad_norm)

@@ -1,9 +1,10 @@
 """The tasks: data, and what counts as doing well on them. A task never knows the model."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -13,7 +14,7 @@ from torch.nn import functional
 from workloads.config import ScoreRule
 from workloads.kinds import Kind
 
-__all__ = ["Classes", "Data", "Images", "Split", "Task", "Windows", "evenly"]
+__all__ = ["Classes", "Data", "Images", "Objective", "Split", "Task", "Windows", "evenly"]
 
 
 class Split(ABC):
@@ -107,6 +108,19 @@ class Data:
         return Data(self.train.to(device), self.validation.to(device))
 
 
+@dataclass(frozen=True)
+class Objective:
+    """What a training minimises.
+
+    Attributes:
+        loss: From outputs and targets of one training batch to the mean over it.
+        parts: Whatever it learns or counts meanwhile, by name, for the checkpoint.
+    """
+
+    loss: Callable[[Tensor, Tensor], Tensor]
+    parts: Mapping[str, Any] = field(default_factory=dict)
+
+
 class Task(Kind, ABC):
     """The configuration of a task.
 
@@ -120,18 +134,18 @@ class Task(Kind, ABC):
 
     @property
     @abstractmethod
-    def gives(self) -> Literal["image", "tokens"]:
+    def gives(self) -> Literal["image", "tokens", "spectrum"]:
         """The kind of data, which decides the models that fit."""
 
     @property
     @abstractmethod
     def inputs(self) -> tuple[int, ...]:
-        """Shape of one input: (channels, height, width), or (length,) of tokens."""
+        """Shape of one input: (channels, height, width), (length,) of tokens, (2, frames, bins)."""
 
     @property
     @abstractmethod
     def outputs(self) -> int:
-        """Classes, or size of the vocabulary."""
+        """Classes, or size of the vocabulary; 2 of a spectrum: magnitude and phase."""
 
     @property
     @abstractmethod
@@ -173,6 +187,14 @@ class Task(Kind, ABC):
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Returns the loss alone, as `scores` defines it."""
         return functional.cross_entropy(outputs.flatten(0, -2), targets.flatten())
+
+    def objective(self, device: str) -> Objective:
+        """Returns what a training minimises: here the loss.
+
+        Args:
+            device: torch's name of the device that outputs and targets will be on.
+        """
+        return Objective(self.loss)
 
 
 class Classes(Task, ABC):
