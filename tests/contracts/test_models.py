@@ -20,8 +20,11 @@ CLASSES, LENGTH = 7, 12
 every_kind = pytest.mark.parametrize("config", KINDS, ids=label)
 
 
+SHAPES = {"image": (1, 28, 28), "tokens": (LENGTH,), "spectrum": (2, LENGTH, 17)}
+
+
 def inputs_of(config: Model) -> tuple[int, ...]:
-    return (1, 28, 28) if "image" in config.takes else (LENGTH,)
+    return SHAPES[config.takes[0]]
 
 
 def usual(config: Model) -> Norm:
@@ -50,11 +53,16 @@ def batch(config: Model, size: int = 6) -> tuple[Tensor, Tensor]:
     torch.manual_seed(1)
     if "image" in config.takes:
         return torch.randn(size, *inputs_of(config)), torch.randint(CLASSES, (size,))
+    if "spectrum" in config.takes:
+        x, target = torch.rand(2, size, *inputs_of(config))
+        return x, target
     return tuple(torch.randint(CLASSES, (2, size, LENGTH)))  # type: ignore[return-value]
 
 
 def loss_of(module: nn.Module, config: Model) -> Tensor:
     x, target = batch(config)
+    if "spectrum" in config.takes:
+        return functional.mse_loss(module(x), target)
     return functional.cross_entropy(module(x).flatten(0, -2), target.flatten())
 
 
@@ -68,11 +76,12 @@ def test_canonical_form_validates_to_itself(config: Model) -> None:
 
 
 @every_kind
-def test_logits_have_the_promised_shape(config: Model) -> None:
+def test_outputs_have_the_promised_shape(config: Model) -> None:
     x, target = batch(config)
-    logits = built(config)(x)
-    assert logits.shape == (*target.shape, CLASSES)
-    assert logits.dtype == torch.float32
+    outputs = built(config)(x)
+    classes = () if "spectrum" in config.takes else (CLASSES,)
+    assert outputs.shape == (*target.shape, *classes)
+    assert outputs.dtype == torch.float32
 
 
 @every_kind

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.workloads.test_supervised import IMAGES, TOKENS, interrupted, straight
+from tests.workloads.test_supervised import IMAGES, SPEECH, TOKENS, interrupted, straight
 from workloads.kinds import load, names
 
+TASKS = {"image": IMAGES, "tokens": TOKENS, "spectrum": SPEECH}
 COMBINATIONS = list(
     itertools.product(
         names("workloads.models"), names("workloads.optimizers"), names("workloads.schedules")
@@ -19,8 +20,8 @@ STATEFUL_NORMS = [name for name in names("workloads.norms") if "frozen" in name]
 
 def values(model: str, **more: object) -> dict[str, object]:
     """A tiny training of a model, with a random activation."""
-    tokens = "tokens" in load("workloads.models", model).takes  # type: ignore[attr-defined]
-    task = {**(TOKENS if tokens else IMAGES), "train_size": 48, "validation_size": 16}
+    takes = load("workloads.models", model).takes[0]  # type: ignore[attr-defined]
+    task = {**TASKS[takes], "train_size": 48, "validation_size": 16}
     chosen = {"model": model, "activation": "noisy_relu", "seed": 11} | more
     return {"task": task, **chosen}
 

@@ -34,6 +34,11 @@ def test_shapes_and_sizes_are_as_announced(kind: str) -> None:
     for split in (data.train, data.validation):
         inputs, targets = split.batch(torch.tensor([0, len(split) - 1]))
         assert inputs.shape == (2, *config.inputs)
+        if config.gives == "spectrum":
+            assert inputs.dtype == targets.dtype == torch.float32
+            assert inputs.isfinite().all()
+            assert targets.isfinite().all()
+            continue
         assert targets.dtype == torch.int64
         assert 0 <= int(targets.min()) <= int(targets.max()) < config.outputs
         if config.gives == "image":
@@ -81,11 +86,18 @@ def test_batches_do_not_share_memory_with_the_data(kind: str) -> None:
 @pytest.mark.parametrize("kind", TASKS)
 def test_scores_are_means_and_hold_the_loss(kind: str) -> None:
     config, data = built(kind)
-    _, targets = data.train.batch(torch.arange(4))
-    logits = torch.zeros((*targets.shape, config.outputs))
-    scores = config.scores(logits, targets)
+    inputs, targets = data.train.batch(torch.arange(4))
+    spectrum = config.gives == "spectrum"
+    outputs = inputs if spectrum else torch.zeros((*targets.shape, config.outputs))
+    scores = config.scores(outputs, targets)
     assert all(score.shape == () for score in scores.values())
-    chance = float(torch.log(torch.tensor(float(config.outputs))))
-    assert float(scores["loss"]) == pytest.approx(chance, rel=1e-5)
-    assert torch.equal(config.loss(logits, targets), scores["loss"])
+    halves = [config.scores(outputs[half], targets[half]) for half in (slice(2), slice(2, 4))]
+    for name, score in scores.items():
+        mean = sum(float(half[name]) for half in halves) / 2
+        assert float(score) == pytest.approx(mean, rel=1e-4, abs=1e-4)
+    if not spectrum:
+        chance = float(torch.log(torch.tensor(float(config.outputs))))
+        assert float(scores["loss"]) == pytest.approx(chance, rel=1e-5)
+    assert torch.equal(config.loss(outputs, targets), scores["loss"])
+    assert torch.equal(config.objective("cpu").loss(outputs, targets), scores["loss"])
     assert config.score_metric.removeprefix("val_") in scores

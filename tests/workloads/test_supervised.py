@@ -16,6 +16,7 @@ from workloads.state import CheckpointError, State, isolated
 
 IMAGES = {"kind": "fashion_mnist", "train_size": 200, "validation_size": 50}
 TOKENS = {"kind": "austen", "length": 16, "train_size": 200, "validation_size": 20}
+SPEECH = {"kind": "speech", "length": 256, "window": 32, "hop": 16, "train_size": 200}
 MLP = {"task": IMAGES, "model": {"kind": "mlp", "hidden": [16, 16]}}
 TRAIN = {"epochs": 2.5, "batch_size": 32, "evaluate_every": "0.5 epochs", "log_every": 2}
 Row = tuple[int, dict[str, float], Mapping[str, Mapping[str, float]]]
@@ -252,9 +253,9 @@ def test_the_state_knows_the_epoch() -> None:
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
-@pytest.mark.parametrize("model", ["mlp", "resnet", "vit", "gpt_nano"])
+@pytest.mark.parametrize("model", ["mlp", "resnet", "vit", "gpt_nano", "mp_senet"])
 def test_it_trains_and_resumes_on_a_gpu(model: str, tmp_path: Path) -> None:
-    task = TOKENS if model == "gpt_nano" else IMAGES
+    task = {"gpt_nano": TOKENS, "mp_senet": SPEECH}.get(model, IMAGES)
     config = validate(
         {"task": task, "model": model, "activation": "noisy_relu", "train": {"steps": 8}}
     )

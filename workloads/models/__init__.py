@@ -11,7 +11,7 @@ from workloads.norms import Layout, Norm
 
 __all__ = ["Data", "Model"]
 
-Data = Literal["image", "tokens"]
+Data = Literal["image", "tokens", "spectrum"]
 
 
 class Model(Kind, ABC):
@@ -47,11 +47,13 @@ class Model(Kind, ABC):
         """Returns the module, weights drawn from torch's global generator.
 
         Args:
-            inputs: (channels, height, width) of an image, or (length,) of tokens.
-            outputs: Classes, or size of the vocabulary.
+            inputs: (channels, height, width) of an image, (length,) of tokens, (2, frames, bins)
+                of a spectrum.
+            outputs: Classes, or size of the vocabulary; 2 of a spectrum: magnitude and phase.
             activation: Built once per site; `sites` names the modules in forward order.
             norm: Built once per norm, as its `site` says.
 
-        The module maps (batch, channels, height, width) float32 to (batch, classes), or (batch,
-        length) int64 to (batch, length, vocabulary), and has `sites: dict[str, nn.Module]`.
+        The module maps (batch, channels, height, width) float32 to (batch, classes), (batch,
+        length) int64 to (batch, length, vocabulary), or (batch, 2, frames, bins) float32 to the
+        same shape, and has `sites: dict[str, nn.Module]`.
         """
