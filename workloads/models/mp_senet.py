@@ -208,9 +208,8 @@ class PhaseDecoder(nn.Module):
         self.real, self.imaginary = nn.Conv2d(width, 1, 1), nn.Conv2d(width, 1, 1)
         self.residual = config.phase == "residual"
         if self.residual:
-            for part in (self.real, self.imaginary):
-                nn.init.normal_(part.weight, std=0.01)
-                nn.init.zeros_(part.bias)
+            for parameter in (*self.real.parameters(), *self.imaginary.parameters()):
+                nn.init.normal_(parameter, std=0.01)
 
     def forward(self, x_BCTF: Tensor, phase_BTF: Tensor) -> Tensor:
         """(batch, channels, frames, (bins - 1) / 2) and the noisy phase to its shape."""
