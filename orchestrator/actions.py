@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.code import kinds_folders
+from orchestrator.collector import collector_rests
 from orchestrator.errors import InputError
 from orchestrator.imports import heavy_imports
 from orchestrator.paths import run_directory, storage_root
@@ -52,7 +53,8 @@ def _cells(loaded: LoadedSweep, folders: Sequence[Path]) -> list[Cell]:
             add_folder(folder)
         except ValueError as error:
             raise InputError(f"kinds: {error}") from None
-    return expand(loaded)
+    with collector_rests():
+        return expand(loaded)
 
 
 def validate(path: str | Path, *, kinds: Sequence[str] = ()) -> tuple[LoadedSweep, int | None]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any
@@ -22,6 +21,7 @@ from orchestrator.spec import Grid, Resources
 from orchestrator.spec_load import LoadedSweep, sentence
 from workloads.config import Program, validate
 from workloads.kinds import canonical, load, names
+from workloads.shared import copied, shared_parts, text_of
 
 __all__ = ["Cell", "expand", "trial_id"]
 
@@ -60,8 +60,7 @@ class Cell:
 
 def trial_id(config: Mapping[str, Any]) -> str:
     """Hashes a canonical workload: 12 hexadecimal digits of blake2b over its sorted JSON."""
-    text = json.dumps(config, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return blake2b(text.encode(), digest_size=6).hexdigest()
+    return blake2b(text_of(config).encode(), digest_size=6).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +79,18 @@ def expand(loaded: LoadedSweep) -> list[Cell]:
         SpecError: everything wrong with the file, the grids and the cells, each with its line.
     """
     expander = _Expander(loaded)
-    drafts: dict[str, _Draft] = {}
-    for draft in expander.drafts():
-        drafts.setdefault(draft.cell.trial_id, draft)
-    if not drafts and not expander.problems:
+    cells: dict[str, Cell] = {}
+    with shared_parts():
+        for draft in expander.drafts():
+            if draft.cell.trial_id not in cells:
+                cells[draft.cell.trial_id] = expander.with_baseline(draft)
+    if not cells and not expander.problems:
         expander.blame(("grids",), "at least one cell is left, got none. Loosen exclude.")
+    if not expander.problems:
+        expander.find_baselines(cells)
     if expander.problems:
         raise SpecError(list(expander.problems))
-    cells = expander.with_baselines(list(drafts.values()))
-    if expander.problems:
-        raise SpecError(list(expander.problems))
-    return in_order(cells, order=loaded.sweep.order)
+    return in_order(list(cells.values()), order=loaded.sweep.order)
 
 
 class _Expander:
@@ -100,6 +100,8 @@ class _Expander:
         self.problems: dict[Problem, None] = dict.fromkeys(loaded.problems)
         self._loaded = loaded
         self._sweep = loaded.sweep
+        self._baseline_ids: dict[bytes, str | None] = {}
+        self._baseline_problems: dict[Problem, None] = {}
 
     def blame(self, path: tuple[str | int, ...], message: str, *, at_key: bool = False) -> None:
         """Notes a problem; the same one from many cells counts once."""
@@ -215,41 +217,23 @@ class _Expander:
             return ("replicates", "seeds", [*self._sweep.replicates.seeds, seed].index(seed))
         return best
 
-    def with_baselines(self, drafts: Sequence[_Draft]) -> list[Cell]:
-        """Finds each cell's baseline among the cells."""
+    def with_baseline(self, draft: _Draft) -> Cell:
+        """The cell with the id of its baseline, whether that is a cell or not."""
         baseline = self._sweep.baseline
         if baseline is None:
-            return [draft.cell for draft in drafts]
-        known = {draft.cell.trial_id for draft in drafts}
-        ids: dict[str, str | None] = {}
-        return [self._with_baseline(draft, baseline, known, ids) for draft in drafts]
-
-    def _with_baseline(
-        self,
-        draft: _Draft,
-        baseline: Mapping[str, Any],
-        known: set[str],
-        ids: dict[str, str | None],
-    ) -> Cell:
-        values = deepcopy(draft.values) | baseline_norm(draft.program)
+            return draft.cell
+        values = copied(draft.values) | baseline_norm(draft.program)
         for name, value in baseline.items():
             try:
                 assign(values, name, value)
             except ValueError as error:
-                self.blame(("baseline", name), str(error), at_key=True)
+                self._blame_baseline(name, str(error), at_key=True)
                 return draft.cell
-        key = json.dumps(values, sort_keys=True)
-        if key not in ids:
-            ids[key] = self._baseline_id(values)
-        found = ids[key]
+        key = blake2b(json.dumps(values, sort_keys=True).encode(), digest_size=16).digest()
+        if key not in self._baseline_ids:
+            self._baseline_ids[key] = self._baseline_id(values)
+        found = self._baseline_ids[key]
         if found is None:
-            return draft.cell
-        if found not in known:
-            message = (
-                f"each cell's baseline is a cell of the sweep, got none with {dict(baseline)} for "
-                f"grid {draft.cell.grid}. Add it to a grid, or leave baseline out."
-            )
-            self.blame(("baseline",), message, at_key=True)
             return draft.cell
         rule, metric = draft.program.score_rule, draft.program.score_metric
         return replace(
@@ -264,8 +248,24 @@ class _Expander:
             return trial_id(canonical(validate(values)))
         except ValidationError as error:
             for detail in error.errors(include_url=False):
-                self.blame(("baseline", ".".join(map(str, detail["loc"]))), sentence(detail))
+                self._blame_baseline(".".join(map(str, detail["loc"])), sentence(detail))
             return None
+
+    def _blame_baseline(self, name: str, message: str, *, at_key: bool = False) -> None:
+        problem = self._loaded.document.problem(("baseline", name), message, at_key=at_key)
+        self._baseline_problems[problem] = None
+
+    def find_baselines(self, cells: Mapping[str, Cell]) -> None:
+        """Blames baselines that cannot be, and those that are no cell."""
+        self.problems |= self._baseline_problems
+        for cell in cells.values():
+            if cell.baseline_id is not None and cell.baseline_id not in cells:
+                message = (
+                    "each cell's baseline is a cell of the sweep, got none with"
+                    f" {self._sweep.baseline} for grid {cell.grid}."
+                    " Add it to a grid, or leave baseline out."
+                )
+                self.blame(("baseline",), message, at_key=True)
 
 
 def baseline_norm(program: Program) -> dict[str, Any]:

@@ -11,6 +11,8 @@ import gc
 import sys
 from collections.abc import Iterator
 
+from orchestrator.collector import collector_rests
+
 __all__ = ["heavy_imports"]
 
 
@@ -28,11 +30,10 @@ def heavy_imports(module: str) -> Iterator[None]:
     if module in sys.modules or not gc.isenabled():
         yield
         return
-    gc.disable()
     try:
-        yield
+        with collector_rests():
+            yield
     finally:
-        gc.enable()
         atexit.unregister(_leave_as_it_is)
         atexit.register(_leave_as_it_is)
 

@@ -5,9 +5,9 @@ Knows of a cell its grid and who is measured against it, nothing of what it trai
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterator, Sequence
-from fractions import Fraction
 from typing import Protocol, TypeVar
 
 __all__ = ["Ordered", "in_order"]
@@ -63,14 +63,19 @@ def _in_step(grids: Sequence[Sequence[C]]) -> Iterator[C]:
     The rule is Tijdeman's (The chairman assignment problem, 1980). With G grids of n_g of all N
     cells, x_g taken of each, the next cell k is of the most urgent grid, smallest
     (1 − 1/(2G−2) − s_g)/n_g, of those with s_g = k·n_g/N − x_g at least 1/(2G−2). Then always
-    |k·n_g/N − x_g| ≤ 1 − 1/(2G−2). All is multiplied by N·(2G−2), so it is exact.
+    |k·n_g/N − x_g| ≤ 1 − 1/(2G−2). All is multiplied by N·(2G−2) and the
+    least common multiple of all n_g, so it is exact.
     """
+    if len(grids) == 1:
+        yield from grids[0]
+        return
     total, unit = sum(map(len, grids)), max(1, 2 * len(grids) - 2)
+    weights = [math.lcm(*map(len, grids)) // len(grid) for grid in grids]
     taken = [0] * len(grids)
     for k in range(1, total + 1):
         due = [unit * (k * len(grid) - total * x) for grid, x in zip(grids, taken, strict=True)]
         ready = [g for g in range(len(grids)) if due[g] >= total and taken[g] < len(grids[g])]
-        chosen = min(ready, key=lambda g: Fraction(total * (unit - 1) - due[g], len(grids[g])))
+        chosen = min(ready, key=lambda g: (total * (unit - 1) - due[g]) * weights[g])
         yield grids[chosen][taken[chosen]]
         taken[chosen] += 1
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+
+from workloads.shared import copied
 
 __all__ = ["Assignment", "Axis", "assign", "axis_values", "cells_of", "lookup", "matches"]
 
@@ -167,11 +168,13 @@ def cells_of(
     for chosen in itertools.product(*tracks):
         picked = [choice for track in chosen for choice in track]
         values, used = _build(base, [*start, *picked], when or {})
-        key = tuple((a.name, a.index) for a in used)
-        if key in seen or any(matches(values, partial) for partial in exclude):
-            continue
-        seen.add(key)
-        yield values, used
+        if when:  # Only then can two points be one cell.
+            key = tuple((a.name, a.index) for a in used)
+            if key in seen:
+                continue
+            seen.add(key)
+        if not any(matches(values, partial) for partial in exclude):
+            yield values, used
 
 
 def _tracks(
@@ -191,7 +194,7 @@ def _build(
     base: Mapping[str, Any], picked: Sequence[Assignment], when: Mapping[str, Mapping[str, Any]]
 ) -> tuple[dict[str, Any], tuple[Assignment, ...]]:
     """Applies assignments, whole parts before what lies within them."""
-    values = deepcopy(dict(base))
+    values = copied(dict(base))
     used: list[Assignment] = []
     for choice in sorted(picked, key=lambda a: a.name.count(".")):
         if choice.name not in when:
@@ -222,7 +225,7 @@ def assign(values: dict[str, Any], name: str, value: object) -> None:
             raise ValueError(f"{part!r} of {name!r} is a mapping, got {below!r}. Correct the name.")
         here[part] = below
         here = below
-    here[last] = deepcopy(value)
+    here[last] = copied(value) if isinstance(value, dict | list) else value
 
 
 def lookup(values: Mapping[str, Any], name: str) -> object:

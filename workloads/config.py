@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Program", "Progress", "ScoreRule", "Training", "validate"]
 
 ScoreRule = Literal["accuracy_ratio", "exp_loss", "difference"]
+_PROGRAMS = one_of("workloads.programs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def validate(values: Mapping[str, Any]) -> Program:
     """
     if not isinstance(values, Mapping):
         raise refusal((), f"a workload is a mapping, got {values!r}. Write its keys.", values)
-    program = one_of("workloads.programs").validate({"kind": "supervised", **values})
+    program = _PROGRAMS.validate({"kind": "supervised", **values})
     if not isinstance(program, Program):
         raise refusal(
             ("kind",),

@@ -9,6 +9,7 @@ import difflib
 import importlib
 import pkgutil
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from typing import Any, ClassVar, LiteralString, Self, get_args
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
+
+from workloads.shared import form_of, once
 
 __all__ = [
     "Kind",
@@ -36,6 +39,7 @@ __all__ = [
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _PYDANTIC_TYPES = frozenset(get_args(core_schema.ErrorType))
 _folders: list[Path] = []
+_loaded: dict[str, tuple[ModuleType, type["Kind"]]] = {}
 
 
 class UnknownKind(ValueError):
@@ -154,6 +158,10 @@ def load(family: str, kind: str) -> type[Kind]:
         UnknownKind: No such file; the message lists those that exist and the nearest.
         TypeError: The file holds no `class Config(Kind)`.
     """
+    name = f"{family}.{kind}"
+    module, config = _loaded.get(name, (None, None))
+    if config is not None and sys.modules.get(name) is module:
+        return config
     known = names(family)
     if kind not in known:
         short = family.rpartition(".")[2]
@@ -161,13 +169,14 @@ def load(family: str, kind: str) -> type[Kind]:
             f"a kind of {short} is one of its files, got {kind!r}.{nearest(kind, known)}"
             f" Known kinds: {', '.join(known)}."
         )
-    module = importlib.import_module(f"{family}.{kind}")
+    module = importlib.import_module(name)
     config = getattr(module, "Config", None)
     if not (isinstance(config, type) and issubclass(config, Kind) and config.kind == kind):
         raise TypeError(
             f"{module.__file__}: a kind's file holds one class Config(Kind), got {config!r}."
             " Define it in that file."
         )
+    _loaded[name] = module, config
     return config
 
 
@@ -209,7 +218,7 @@ class OneOf:
         except UnknownKind as unknown:
             loc = ("kind",) if mapping is value else ()
             raise refusal(loc, str(unknown), mapping["kind"]) from None
-        return config.model_validate(mapping)
+        return once(config, mapping, config.model_validate)
 
 
 def one_of(family: str) -> OneOf:
@@ -226,12 +235,7 @@ def canonical(value: Kind) -> dict[str, Any]:
 
 def _plain(value: object) -> object:
     if isinstance(value, Part):
-        head = {"kind": value.kind} if isinstance(value, Kind) else {}
-        return head | {
-            name: _plain(getattr(value, name))
-            for name, field in type(value).model_fields.items()
-            if not _is_later_default(field, getattr(value, name))
-        }
+        return form_of(value, _form)
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -241,6 +245,15 @@ def _plain(value: object) -> object:
     if value is None or isinstance(value, str | int | bool):
         return value
     raise TypeError(f"a kind's field holds JSON values, got {value!r}. Change its annotation.")
+
+
+def _form(part: Part) -> dict[str, object]:
+    head: dict[str, object] = {"kind": part.kind} if isinstance(part, Kind) else {}
+    return head | {
+        name: _plain(getattr(part, name))
+        for name, field in type(part).model_fields.items()
+        if field.json_schema_extra is None or not _is_later_default(field, getattr(part, name))
+    }
 
 
 def _is_later_default(field: FieldInfo, value: object) -> bool:

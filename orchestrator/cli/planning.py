@@ -5,17 +5,24 @@ Must never start anything.
 
 from __future__ import annotations
 
+import json
+import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from orchestrator.cli.apart import Apart
 from orchestrator.cli.options import AsJson, Kinds, Storage, SweepFile
 from orchestrator.cli.output import emit_json, note, print_table, say
+from orchestrator.collector import collector_rests
 from orchestrator.errors import InputError
 
 if TYPE_CHECKING:
+    from orchestrator.expand import Cell
     from orchestrator.planning import Plan
+    from results.ledger import TrialRow
 
 __all__ = ["register"]
 
@@ -90,67 +97,43 @@ def plan(
     """Show the cells of a sweep file: new, kept (stored already) or removed."""
     from orchestrator import actions
 
-    found, _ = actions.plan(sweep, storage=storage, kinds=kinds or ())
-    rows = _cells(found)
-    if as_json:
-        emit_json({"sweep": found.sweep, "total": found.total, "cells": rows})
-        return
-    varying = {
-        grid: _varying([row["config"] for row in rows if row["grid"] == grid])
-        for grid in {row["grid"] for row in rows}
-    }
-    table = [
-        (row["trial_id"], row["grid"], row["state"], _own(row["config"], varying[row["grid"]]))
-        for row in rows
-    ]
-    print_table(["trial", "grid", "state", "what sets it apart"], table)
-    new, kept, removed = (sum(r["state"] == s for r in rows) for s in ("new", "kept", "removed"))
+    with collector_rests():
+        found, _ = actions.plan(sweep, storage=storage, kinds=kinds or ())
+        if as_json:
+            _emit(found)
+        else:
+            _print(found)
+
+
+def _print(found: Plan) -> None:
+    """Prints a table of the cells, each with what sets it apart within its grid."""
+    grids: dict[str, list[Mapping[str, Any]]] = {}
+    for cell, _ in _cells(found):
+        grids.setdefault(cell.grid, []).append(cell.config)
+    apart = {grid: Apart(configs) for grid, configs in grids.items()}
+    print_table(
+        ["trial", "grid", "state", "what sets it apart"],
+        [
+            (cell.trial_id, cell.grid, state, apart[cell.grid].of(cell.config))
+            for cell, state in _cells(found)
+        ],
+    )
+    new, kept, removed = found.count("new"), found.count("kept"), len(found.removed)
     note(f"{found.sweep}: {found.total} cells; {new} new, {kept} kept, {removed} removed")
 
 
-def _cells(found: Plan) -> list[dict[str, Any]]:
-    wanted = [
-        {
-            "trial_id": planned.cell.trial_id,
-            "grid": planned.cell.grid,
-            "config": dict(planned.cell.config),
-            "state": planned.state,
-        }
-        for planned in found.cells
-    ]
-    removed = [
-        {
-            "trial_id": row.trial_id,
-            "grid": row.grid,
-            "config": dict(row.config),
-            "state": "removed",
-        }
-        for row in found.removed
-    ]
-    return wanted + removed
+def _cells(found: Plan) -> Iterator[tuple[Cell | TrialRow, str]]:
+    """Each cell of a plan and its state, those no longer wanted at the end."""
+    yield from ((planned.cell, planned.state) for planned in found.cells)
+    yield from ((row, "removed") for row in found.removed)
 
 
-def _flat(config: Any, prefix: str = "") -> dict[str, Any]:  # noqa: ANN401
-    if not isinstance(config, dict):
-        return {prefix: config}
-    found: dict[str, Any] = {}
-    for key, value in config.items():
-        found |= _flat(value, f"{prefix}.{key}" if prefix else key)
-    return found
-
-
-def _varying(configs: list[dict[str, Any]]) -> set[str]:
-    """Names that not all cells have, or whose values are not the same in all of them."""
-    flat = [_flat(config) for config in configs]
-    names = {name for one in flat for name in one}
-    return {name for name in names if len({repr(one.get(name)) for one in flat}) > 1}
-
-
-def _own(config: dict[str, Any], varying: set[str]) -> str:
-    """What sets a cell apart within its grid, and its activation."""
-    flat = _flat(config)
-    return " ".join(
-        f"{name}={value}"
-        for name, value in flat.items()
-        if value is not None and (name in varying or name == "activation.kind")
-    )
+def _emit(found: Plan) -> None:
+    """Prints a plan as one JSON document, a line a cell: all of it at once may be 100 MB."""
+    say(f'{{"sweep": {json.dumps(found.sweep)}, "total": {found.total}, "cells": [')
+    behind = ""
+    for cell, state in _cells(found):
+        row = {"trial_id": cell.trial_id, "grid": cell.grid, "config": cell.config, "state": state}
+        sys.stdout.write(f"{behind}{json.dumps(row, allow_nan=False)}")
+        behind = ",\n"
+    say("\n]}")

@@ -4,12 +4,19 @@ Must never know where progress goes, who iterates, or any particular task, model
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import torch
-from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    WrapValidator,
+    model_validator,
+)
 from torch import Tensor, nn
 
 from workloads import streams
@@ -23,6 +30,7 @@ from workloads.norms import Norm
 from workloads.optimizers import Optimizer
 from workloads.pace import Every, Pace
 from workloads.schedules import Schedule
+from workloads.shared import once
 from workloads.state import State
 from workloads.tasks import Data, Split, Task
 
@@ -83,6 +91,11 @@ def _norm_or_default(value: object, info: ValidationInfo) -> object:
     return model.default_norm if isinstance(model, Model) else "identity"
 
 
+def _train_once(value: object, read: Callable[[object], Train]) -> Train:
+    """Lets the cells of a sweep share what is the same in many of them."""
+    return once(Train, value, read) if isinstance(value, Mapping) else read(value)
+
+
 class Config(Program):
     """A model, what it holds, what it learns, and how."""
 
@@ -94,7 +107,9 @@ class Config(Program):
     activation: Annotated[Activation, one_of("workloads.activations")] = Field(
         default="relu", validate_default=True, description="at every site of the model"
     )
-    train: Train = Field(default_factory=Train, description="how long and how to train")
+    train: Annotated[Train, WrapValidator(_train_once)] = Field(
+        default_factory=Train, description="how long and how to train"
+    )
     seed: int = Field(default=0, ge=0, lt=2**63, description="of weights, data order and noise")
     measures: Groups = Field(
         default=GROUPS,
