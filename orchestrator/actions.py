@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.code import kinds_folders
+from orchestrator.code import kinds_folders, sweep_files
 from orchestrator.collector import collector_rests
 from orchestrator.errors import InputError
 from orchestrator.imports import heavy_imports
@@ -158,7 +158,7 @@ def resume(
     """
     root = find_sweep(name, storage=storage)
     kept = record(name, storage=storage)
-    loaded = load_bytes(kept.data, source=str(root / kept.name), folder=root)
+    loaded = load_bytes(kept.data, source=str(root / kept.name), folder=kept.files or root)
     return _drive(
         loaded,
         kept.kinds,
@@ -205,7 +205,8 @@ def _drive(
             f"--only: a trial of the sweep is needed, got {min(unknown)!r}."
             " `cliffsweep plan` lists them."
         )
-    _check_data(cells, chosen.data_dir)
+    files = sweep_files(loaded.sweep.files, base=loaded.folder)
+    _check_needs(cells, chosen.data_dir, files)
     return run_sweep(
         loaded,
         cells,
@@ -217,16 +218,17 @@ def _drive(
     )
 
 
-def _check_data(cells: Sequence[Cell], data_dir: str | None) -> None:
-    """Finds out before anything starts that data are missing or damaged."""
+def _check_needs(cells: Sequence[Cell], data_dir: str | None, files: Sequence[Path]) -> None:
+    """Finds out before anything starts that data or a script are missing or damaged."""
     from workloads.config import validate as validate_workload
 
     seen = set()
     for cell in cells:
-        task = repr(cell.config.get("task"))
-        if task not in seen:
-            seen.add(task)
+        needs = repr([cell.config.get(key) for key in ("kind", "task", "run", "env")])
+        if needs not in seen:
+            seen.add(needs)
             try:
-                validate_workload(cell.config).check(Path(data_dir) if data_dir else None)
+                program = validate_workload(cell.config)
+                program.check(Path(data_dir) if data_dir else None, files=files)
             except (OSError, RuntimeError, ValueError) as error:
                 raise InputError(str(error)) from None

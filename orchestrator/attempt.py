@@ -31,6 +31,7 @@ class Attempt:
         checkpoint_keep: checkpoints kept of a completed trial; until then one more.
         timeout_s: longest time it may take, seconds; None for no limit.
         kinds: folders with the user's kinds.
+        files: folder with what the sweep file lists under `files`; None: nothing.
         data_dir: folder of the full data sets.
         leave: name of the file at whose sight the trial saves itself and leaves; None: never.
         grace_s: from then, or from the timeout, until its process is killed, seconds.
@@ -47,6 +48,7 @@ class Attempt:
     checkpoint_keep: int = 1
     timeout_s: float | None = None
     kinds: tuple[str, ...] = ()
+    files: str | None = None
     data_dir: str | None = None
     leave: str | None = None
     grace_s: float = 30.0

@@ -1,20 +1,24 @@
-"""Keeps the sweep file and the user's own kinds in the run directory, which alone resumes a sweep.
+"""Keeps the sweep file and the user's own code in the run directory, which alone resumes a sweep.
 
-Knows nothing of what the kinds do, and imports none of them.
+Knows nothing of what that code does, and imports none of it.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from orchestrator.errors import InputError
 from orchestrator.paths import code_name, newest_sweep_file, sweep_file_name
 from results.store import Store
 
-__all__ = ["Record", "keep", "kinds_folders", "newest_record"]
+__all__ = ["MOST_BYTES", "Record", "keep", "kinds_folders", "newest_record", "sweep_files"]
+
+MOST_BYTES: Final = 100_000_000
+"""Of the files that a sweep brings; what is larger is data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +29,13 @@ class Record:
         name: of the sweep file there.
         data: its bytes.
         kinds: folders of the user's kinds there.
+        files: folder there with what its `files` names; None: nothing.
     """
 
     name: str
     data: bytes
     kinds: tuple[Path, ...]
+    files: Path | None = None
 
 
 def newest_record(store: Store) -> Record | None:
@@ -38,32 +44,54 @@ def newest_record(store: Store) -> Record | None:
     if name is None:
         return None
     beside = _beside(name)
-    kinds = json.loads(store.read(beside))["kinds"] if store.exists(beside) else []
-    for kind in kinds:
-        store.list(f"{kind}/")  # Refuses links: this is code that is about to be imported.
-    return Record(name, store.read(name), tuple(store.path(kind) for kind in kinds))
+    known = json.loads(store.read(beside)) if store.exists(beside) else {"kinds": []}
+    kinds, files = known["kinds"], known.get("files")
+    for copy in (*kinds, *([] if files is None else [files])):
+        store.list(f"{copy}/")  # Refuses links: this is code that is about to be run.
+    return Record(
+        name,
+        store.read(name),
+        tuple(store.path(kind) for kind in kinds),
+        None if files is None else store.path(files),
+    )
 
 
-def keep(store: Store, data: bytes, folders: Sequence[Path], *, now: float) -> tuple[Path, ...]:
-    """Keeps a sweep file and its kinds unless the newest version is the same.
+def keep(
+    store: Store,
+    data: bytes,
+    folders: Sequence[Path],
+    *,
+    now: float,
+    files: Sequence[tuple[str, Path]] = (),
+) -> Record:
+    """Keeps a sweep file, its kinds and its files unless the newest version is the same.
 
     Args:
         store: the run directory.
         data: bytes of the sweep file.
         folders: of the user's kinds; copies that lie in the run directory already stay there.
         now: seconds since 1970.
+        files: (name beside the sweep file, path) of files and folders that a script needs.
 
     Returns:
-        The copies of the folders, which is what workers import.
+        What is kept: copies, which is what workers import and run.
     """
     copies = _keep_code(store, folders)
+    kept_files = _keep_files(store, files)
     record = newest_record(store)
-    kinds = tuple(store.path(copy) for copy in copies)
-    if record is None or record.data != data or record.kinds != kinds:
-        name = sweep_file_name(data, now, after=None if record is None else record.name)
-        store.put(_beside(name), json.dumps({"kinds": copies}).encode())
+    name = sweep_file_name(data, now, after=None if record is None else record.name)
+    new = Record(
+        name,
+        data,
+        tuple(store.path(copy) for copy in copies),
+        None if kept_files is None else store.path(kept_files),
+    )
+    if record is None or replace(new, name=record.name) != record:
+        beside = {"kinds": copies} | ({} if kept_files is None else {"files": kept_files})
+        store.put(_beside(name), json.dumps(beside).encode())
         store.put(name, data)
-    return kinds
+        return new
+    return record
 
 
 def _beside(name: str) -> str:
@@ -84,6 +112,63 @@ def kinds_folders(declared: Sequence[str], *, base: Path, given: Sequence[str] =
                 " there. Correct the path."
             )
     return [folder.resolve() for folder in dict.fromkeys(found)]
+
+
+def sweep_files(declared: Sequence[str], *, base: Path) -> list[Path]:
+    """What the sweep file lists under `files`.
+
+    Raises:
+        InputError: one of them is missing, leads outside, or they are too large to be copied.
+    """
+    found = [base / name for name in declared]
+    for path in found:
+        if not path.exists():
+            raise InputError(
+                f"files: a file or folder beside the sweep file is needed, got {path.name!r}, which"
+                f" is not in {base}. Correct the path."
+            )
+    size = 0
+    for path in (inside for one in found for inside in _inside(one)):
+        if base.resolve() not in path.resolve().parents:
+            raise InputError(
+                f"files: they lie below {base}, got {path}, a link that leads out. Copy it there."
+            )
+        size += path.stat().st_size
+    if size > MOST_BYTES:
+        raise InputError(
+            f"files: at most {MOST_BYTES // 10**6} MB are copied for each sweep, got"
+            f" {size // 10**6} MB. Keep data elsewhere and name their folder with --data."
+        )
+    return found
+
+
+def _inside(path: Path) -> list[Path]:
+    """The file, or all files of the folder but hidden ones and compiled Python."""
+    if path.is_file():
+        return [path]
+    return [
+        one
+        for one in sorted(path.rglob("*"))
+        if one.is_file()
+        and not any(part[0] == "." or part == "__pycache__" for part in one.relative_to(path).parts)
+    ]
+
+
+def _keep_files(store: Store, files: Sequence[tuple[str, Path]]) -> str | None:
+    """Copies files below `code/<hash>/files` and returns that name; None: there are none."""
+    found = {
+        (name if path.is_file() else f"{name}/{inside.relative_to(path).as_posix()}"): inside
+        for name, path in files
+        for inside in _inside(path)
+    }
+    if not found:
+        return None
+    contents = [(f"files/{name}", path.read_bytes()) for name, path in sorted(found.items())]
+    folder = code_name(contents)
+    for inside, data in contents:
+        if not store.exists(f"{folder}/{inside}"):
+            store.create(f"{folder}/{inside}", data)
+    return f"{folder}/files"
 
 
 def _keep_code(store: Store, folders: Sequence[Path]) -> list[str]:

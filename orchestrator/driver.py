@@ -105,6 +105,7 @@ class _Session:
     plan: Plan = field(init=False)
     difference: Difference = field(init=False)
     kinds: tuple[str, ...] = ()
+    files: str | None = None
     leave: str = field(init=False)
     keeper: Keeper = field(init=False)
     ended: int = 0
@@ -121,8 +122,10 @@ class _Session:
         for request in stale(self.store):
             self.store.delete(request)
         before = newest_record(self.store)
-        kept = keep(self.store, self.loaded.data, self.options.kinds, now=self.clock())
-        self.kinds = tuple(map(str, kept))
+        files = [(name, self.loaded.folder / name) for name in self.sweep.files]
+        kept = keep(self.store, self.loaded.data, self.options.kinds, files=files, now=self.clock())
+        self.kinds = tuple(map(str, kept.kinds))
+        self.files = None if kept.files is None else str(kept.files)
         known, code = self.ledger.trials(), code_version(Path(__file__).parent)
         self.plan = make_plan(self.sweep.name, self.cells, known)
         self.difference = difference(
@@ -221,6 +224,7 @@ class _Session:
             checkpoint_keep=self.sweep.checkpoint.keep,
             timeout_s=self.sweep.trial_timeout,
             kinds=self.kinds,
+            files=self.files,
             data_dir=self.options.data_dir,
             leave=self.leave,
             grace_s=self.sweep.grace,

@@ -68,7 +68,8 @@ def origin(
     from workloads.state import CheckpointError, State
 
     data_dir = Path(attempt.data_dir) if attempt.data_dir else None
-    place = {"device": device, "threads": attempt.threads, "data_dir": data_dir}
+    sources = Path(attempt.files) if attempt.files else None
+    place = {"device": device, "threads": attempt.threads, "data_dir": data_dir, "sources": sources}
     refused: list[str] = []
     for name in _candidates(attempt, ledger):
         try:

@@ -6,6 +6,7 @@ Must never know how cells are made of it, nor how anything runs.
 from __future__ import annotations
 
 import re
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -172,6 +173,17 @@ class Grid(_Part):
             raise refusal(("zip",), message, group)
 
 
+def _beside(value: object) -> object:
+    if isinstance(value, str):
+        path = PurePosixPath(value)
+        if value and not path.is_absolute() and ".." not in path.parts and path.parts:
+            return value
+    raise ValueError(
+        f"paths below the folder of the sweep file, got {value!r}. Put it there, or name a data"
+        " folder with --data."
+    )
+
+
 def _this_version(value: object) -> object:
     if value != VERSION or isinstance(value, bool):
         raise ValueError(f"version is {VERSION}, got {value!r}. Write version: {VERSION}.")
@@ -191,8 +203,9 @@ class Sweep(_Part):
     version: Annotated[int, BeforeValidator(_this_version)] = Field(description="of this grammar")
     name: Name
     kinds: list[str] = Field(default_factory=list, description="folders with your own kinds")
-    files: Annotated[list[str], _unbuilt("Leave it out.")] = Field(
-        default_factory=list, description="what your own script needs"
+    files: list[Annotated[str, BeforeValidator(_beside)]] = Field(
+        default_factory=list,
+        description="files and folders beside the sweep file that your own script needs",
     )
     workload: dict[str, Any] = Field(description="the base that the grids change")
     method: str = Field(default="grid", description="how cells are chosen")

@@ -154,15 +154,21 @@ class _Run:
             training = validate(attempt.config).build()
             with self._writer(found) as writer:
                 pace = Pace(attempt.checkpoint_every, self._total, first=state.step)
+                seen, leaving = -1, None
                 for progress in self._timed(training.train(state)):
-                    with self._stopwatch("write"):
-                        writer.write(progress.step, progress.metrics, progress.layers)
+                    if progress.step != seen:  # Else it only says that it is still there.
+                        with self._stopwatch("write"):
+                            writer.write(progress.step, progress.metrics, progress.layers)
+                        seen = progress.step
                     self._check(progress)
-                    leaving = self._leaving()
-                    if state.step and (leaving or pace.due(state)):
+                    leaving = leaving or self._leaving()
+                    if state.savable or (state.savable is None and (leaving or pace.due(state))):
                         self._save(writer, state)
-                    if leaving is not None:
+                    if leaving is not None and state.savable is None:
                         raise leaving
+                    state.leaving = leaving is not None
+                if leaving is not None:
+                    raise leaving
                 self._stopwatch.turn_to("write")  # What is left of this block: closing the writer.
         with self._stopwatch("checkpoint"):
             self._checkpoints.prune(keep=attempt.checkpoint_keep)

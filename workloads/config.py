@@ -6,7 +6,7 @@ Must never know how progress is stored, who iterates, or any particular program.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -63,8 +63,13 @@ class Program(Kind, ABC):
         """The norm that the baseline of this workload has; None: there is no such thing."""
         return None
 
-    def check(self, data_dir: Path | None = None) -> None:
-        """Raises before anything starts where data that training needs are missing."""
+    def check(self, data_dir: Path | None = None, *, files: Sequence[Path] = ()) -> None:
+        """Raises before anything starts where something that training needs is missing.
+
+        Args:
+            data_dir: Folder of the full data sets.
+            files: What the sweep file lists under `files`.
+        """
 
     @abstractmethod
     def build(self) -> Training:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import os
 import platform
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ from workloads.stopwatch import Stopwatch
 __all__ = ["CheckpointError", "Part", "State", "isolated", "reset_process"]
 
 _FILE = "state.pt"
+_FILES = "files"
 _FORMAT = 1
 
 
@@ -57,6 +59,12 @@ class State:
         resumed: Whether this attempt goes on from a checkpoint.
         mismatches: One sentence for each way in which this machine differs from the one that
             saved; where it is empty, a CPU attempt goes on bit for bit.
+        sources: Folder that holds what the sweep file lists under `files`, or None.
+        files: A folder of files that the program keeps itself; each checkpoint holds a copy.
+        resumed_files: The copy in the checkpoint that this attempt goes on from, or None.
+        savable: Whether a checkpoint at this very step would be whole, set by programs that say
+            when; None: at any step.
+        leaving: Set by whoever iterates: such a program should save itself and end.
         stopwatch: Where seconds go; `with state.stopwatch("data"):` tells what a block is for.
             What a program does not tell of counts as `train`.
     """
@@ -67,6 +75,7 @@ class State:
         device: str = "cpu",
         threads: int = 1,
         data_dir: Path | None = None,
+        sources: Path | None = None,
         resume_from: Path | None = None,
         stopwatch: Stopwatch | None = None,
     ) -> None:
@@ -78,6 +87,11 @@ class State:
         self.device = device
         self.threads = threads
         self.data_dir = data_dir
+        self.sources = sources
+        self.files: Path | None = None
+        self.resumed_files: Path | None = None
+        self.savable: bool | None = None
+        self.leaving = False
         self.step = 0
         self.steps_per_epoch: int | None = None
         self.steps: int | None = None
@@ -88,6 +102,8 @@ class State:
         self._saved: dict[str, Any] | None = None
         if resume_from is not None:
             self._saved = _read(resume_from / _FILE)
+            copied = resume_from / _FILES
+            self.resumed_files = copied if copied.is_dir() else None
             self.step = int(self._saved["step"])
             self.threads = int(self._saved["environment"]["threads"])
             self.mismatches = _differences(self._saved["environment"], self.environment())
@@ -142,11 +158,9 @@ class State:
             _save(content, file)
             file.flush()
             os.fsync(file.fileno())
-        folder = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        if self.files is not None:
+            _copy(self.files, directory / _FILES)
+        _sync(directory)
 
     def environment(self) -> dict[str, Any]:
         """Returns what the numbers depend on besides the workload; saved with the checkpoint."""
@@ -158,6 +172,21 @@ class State:
             "vectors": torch.backends.cpu.get_cpu_capability(),
             "device": torch.cuda.get_device_name(self.device) if cuda else "cpu",
         }
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copies a folder, durably."""
+    shutil.copytree(source, target)
+    for path in [target, *target.rglob("*")]:
+        _sync(path)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _save(content: dict[str, Any], file: BinaryIO) -> None:

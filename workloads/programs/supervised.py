@@ -4,7 +4,7 @@ Must never know where progress goes, who iterates, or any particular task, model
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -157,7 +157,7 @@ class Config(Program):
         """The model's."""
         return load("workloads.norms", self.model.default_norm)()
 
-    def check(self, data_dir: Path | None = None) -> None:
+    def check(self, data_dir: Path | None = None, *, files: Sequence[Path] = ()) -> None:
         """Raises DataError where files of the task are missing or wrong."""
         self.task.check(data_dir)
 
