@@ -6,15 +6,14 @@ Knows nothing of what the bytes mean; nothing else in `results` opens a file for
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal
 
+from results.durable import Sync, link, sync_folder, write
 from results.errors import StorageError
 from results.links import linked
 from results.segments import FinalsName, Resolution, SegmentName, checkpoint_parts, resolve
@@ -29,15 +28,7 @@ __all__ = [
     "resolve",
 ]
 
-Sync = Literal["all", "content", "none"]
-"""How far a write waits for the disk (4 ms a step here).
-
-`all`: content and name survive a power cut. `content`: the name may be lost, but is never seen with
-half the content; for what can be had again. `none`: for what nobody needs after a power cut.
-"""
-
 _PART = re.compile(r"[^/\\\x00]+")
-_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 
 class Store:
@@ -87,7 +78,7 @@ class Store:
         with self._beside(target, data, sync=sync) as written:
             written.replace(target)
             if sync == "all":
-                _sync_folder(target.parent)
+                sync_folder(target.parent)
 
     def create(self, name: str, data: bytes, *, sync: Sync = "all") -> bool:
         """Writes a file unless one of that name exists; durable on return.
@@ -104,7 +95,7 @@ class Store:
         if self.exists(name):
             return False
         with self._beside(target, data, sync=sync) as written:
-            return _link(written, target, sync=sync)
+            return link(written, target, sync=sync)
 
     def create_from(self, name: str, fill: Callable[[Path], None]) -> bool:
         """As `create`, for a content that is too large for memory.
@@ -120,7 +111,7 @@ class Store:
             fill(written)
             with written.open("rb") as file:
                 os.fsync(file.fileno())
-            return _link(written, target, sync="all")
+            return link(written, target, sync="all")
 
     def read(self, name: str) -> bytes:
         """The bytes of a file.
@@ -201,7 +192,7 @@ class Store:
         hidden = target.parent / f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp"
         with _told("write", target):
             try:
-                _write(hidden, data, sync=sync)
+                write(hidden, data, sync=sync)
                 yield hidden
             finally:
                 with contextlib.suppress(OSError):
@@ -215,72 +206,6 @@ def _told(action: str, target: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise StorageError.from_os(action, target, error) from error
-
-
-def _write(path: Path, data: bytes, *, sync: Sync) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    try:
-        handle = os.open(path, flags, 0o666)
-    except FileNotFoundError:  # Its folder is not there yet, or was empty and has just gone.
-        _make_folder(path.parent)
-        handle = os.open(path, flags, 0o666)
-    try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(handle, view) :]
-        if sync != "none":
-            os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _link(written: Path, target: Path, *, sync: Sync) -> bool:
-    """Gives a whole file its name unless that is taken; says whether it was free."""
-    # A hard link is create-only and carries the whole content at once; rename replaces.
-    try:
-        os.link(written, target)
-    except FileExistsError:
-        return False
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
-        if not _create_directly(target, written):
-            return False
-    if sync == "all":
-        _sync_folder(target.parent)
-    return True
-
-
-def _create_directly(path: Path, written: Path) -> bool:
-    """Create-only without links: who opens it exclusively owns it (the content follows at once)."""
-    try:
-        _write(path, written.read_bytes(), sync="all")
-    except FileExistsError:
-        return False
-    except OSError:
-        path.unlink(missing_ok=True)
-        raise
-    return True
-
-
-def _make_folder(folder: Path) -> None:
-    """Creates a folder so that it outlives a power cut: every new level is synced in its parent."""
-    if folder.is_dir():
-        return
-    _make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
-    _sync_folder(folder.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # Some network file systems cannot sync a folder.
-            raise
-    finally:
-        os.close(handle)
 
 
 def _walk(folder: Path, below: str) -> Iterator[str]:
