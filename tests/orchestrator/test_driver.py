@@ -430,7 +430,7 @@ def test_nothing_starts_before_the_whole_file_is_valid(workplace):
 
 def test_a_storage_that_cannot_be_written_is_told(workplace):
     workplace.storage.write_bytes(b"a file")
-    with pytest.raises(StorageError, match="cannot write it"):
+    with pytest.raises(StorageError, match="not a directory. A file stands where"):
         workplace.run(trivial())
 
 

@@ -79,10 +79,17 @@ def _kinds(folder, text):
 def test_what_was_kept_is_found_again(store, tmp_path):
     assert newest_record(store) is None
     folder = _kinds(tmp_path / "mine", "1")
-    (copy,) = keep(store, b"name: t", [folder], now=1e9)
+    script = tmp_path / "train.py"
+    script.write_text("print()")
+    files = [("train.py", script), ("mine", folder)]
+    kept = keep(store, b"name: t", [folder], files=files, now=1e9)
     record = newest_record(store)
-    assert (record.data, record.kinds) == (b"name: t", (copy,))
+    assert record == kept
+    assert record.data == b"name: t"
+    (copy,) = record.kinds
     assert (copy / "programs" / "mine.py").read_text() == "1"
+    assert (record.files / "train.py").read_text() == "print()"
+    assert (record.files / "mine" / "programs" / "mine.py").read_text() == "1"
 
 
 def test_what_did_not_change_is_kept_once(store, tmp_path):
