@@ -35,6 +35,16 @@ def read_parquet(paths: Iterable[str], *options: str) -> str:
     return f"read_parquet({', '.join([f'[{listed}]', 'can_have_nan=true', *options])})"
 
 
+def _segments(paths: Iterable[str]) -> str:
+    """The rows of some segments; their trial is that of their folder.
+
+    What a name says DuckDB knows before it opens a file: asked for one trial, it opens that one's
+    files and no others. Names decide whose rows count, and so whose they are.
+    """
+    named = _COLUMNS.replace("trial_id", "split_part(filename, '/', -2) AS trial_id")
+    return f"(SELECT {named} FROM {read_parquet(paths, 'filename=true')})"
+
+
 class Rows:
     """Rows of the listings, each read from the file that has it.
 
@@ -83,7 +93,7 @@ class Rows:
                 (sorted(rest, key=str), _cutoff_join(number), "step <= cutoff"),
             ):
                 if segments:
-                    source = read_parquet(map(listing.path, segments))
+                    source = _segments(map(listing.path, segments))
                     selects.append(f"SELECT {_COLUMNS}, {counted} AS counted FROM {source} {join}")
             for file in listing.compacted:
                 for name in filter(None, (file.name, file.rest_name)):
@@ -114,6 +124,7 @@ class Rows:
             only: trials of each listing whose compacted rows are wanted; None for all.
         """
         whole: list[str] = []
+        compacted: list[str] = []
         selects: list[str] = []
         for number, (listing, names) in enumerate(zip(self._listings, segments, strict=True)):
             cut: list[str] = []
@@ -122,7 +133,7 @@ class Rows:
                 (whole if inside else cut).append(listing.path(name))
             if cut:
                 selects.append(
-                    f"SELECT {_COLUMNS} FROM {read_parquet(cut)} {_cutoff_join(number)} "
+                    f"SELECT {_COLUMNS} FROM {_segments(cut)} {_cutoff_join(number)} "
                     "WHERE step <= cutoff"
                 )
             trials = None if only is None else only[number]
@@ -130,9 +141,11 @@ class Rows:
                 if path in self._replaced | self._cut or trials is not None:
                     selects.append(self._compacted(path, trials))
                 else:
-                    whole.append(path)
+                    compacted.append(path)
         if whole:
-            selects.append(f"SELECT {_COLUMNS} FROM {read_parquet(whole)}")
+            selects.append(f"SELECT {_COLUMNS} FROM {_segments(whole)}")
+        if compacted:
+            selects.append(f"SELECT {_COLUMNS} FROM {read_parquet(compacted)}")
         return " UNION ALL ".join(selects or [_NONE])
 
     def _compacted(self, path: str, trials: Collection[str] | None) -> str:
