@@ -4,7 +4,9 @@ import os
 
 import pytest
 
+from results.query import open_stores
 from results.store import Store
+from tests.results.sweeps import finish, plan
 
 
 class Clock:
@@ -28,6 +30,27 @@ def clock():
 @pytest.fixture
 def store(tmp_path):
     return Store(tmp_path / "sweep")
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory):
+    """Two finished trials, for tests that only read."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(os, "fsync", lambda _handle: None)
+    store = Store(tmp_path_factory.mktemp("runs") / "s")
+    plan(store, [{"trial_id": t, "config": {"share": 0.5}} for t in ("a", "b")])
+    finish(store, "a", {"m": 1.0})
+    finish(store, "b", {"m": 2.0})
+    patch.undo()
+    return store
+
+
+@pytest.fixture(scope="module")
+def reader(sweep):
+    """An open reader of it whose every view is built."""
+    with open_stores([sweep.root]) as reader:
+        reader.sql("SELECT count(*) FROM metrics, metrics_all, trials, finals, events, coverage")
+        yield reader
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,6 @@
 """Makes small sweeps in a store for the tests of `results`."""
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 
 from results.ledger import Event, Ledger, TrialRow
@@ -51,3 +52,8 @@ def finish(store, trial_id, metrics, *, sweep="s", step=10):
     begin(store, trial_id, sweep=sweep)
     write(store, trial_id, {0: metrics, step: metrics}, sweep=sweep)
     end(store, trial_id, sweep=sweep)
+
+
+def hashes(store):
+    """File -> hash of its bytes, to tell that nothing was written."""
+    return {name: hashlib.sha256(store.read(name)).hexdigest() for name in store.list()}

@@ -1,16 +1,12 @@
 """Nothing but reading the views gets past the gate, and what researchers write does."""
 
-import hashlib
-import os
-
 import duckdb
 import pytest
 
 from results.errors import QueryError
 from results.query import VIEWS, open_stores
 from results.query_gate import check
-from results.store import Store
-from tests.results.sweeps import finish, plan
+from tests.results.sweeps import hashes
 
 FINE = [
     ("SELECT 1 AS a UNION ALL SELECT 2 ORDER BY a DESC LIMIT 1", [{"a": 2}]),
@@ -61,29 +57,6 @@ FINE = [
 ]
 
 
-@pytest.fixture(scope="module")
-def sweep(tmp_path_factory):
-    patch = pytest.MonkeyPatch()
-    patch.setattr(os, "fsync", lambda _handle: None)
-    store = Store(tmp_path_factory.mktemp("runs") / "s")
-    plan(store, [{"trial_id": t, "config": {"share": 0.5}} for t in ("a", "b")])
-    finish(store, "a", {"m": 1.0})
-    finish(store, "b", {"m": 2.0})
-    patch.undo()
-    return store
-
-
-@pytest.fixture(scope="module")
-def reader(sweep):
-    with open_stores([sweep.root]) as reader:
-        reader.sql("SELECT count(*) FROM metrics, metrics_all, trials, finals, events, coverage")
-        yield reader
-
-
-def _hashes(store):
-    return {name: hashlib.sha256(store.read(name)).hexdigest() for name in store.list()}
-
-
 @pytest.mark.parametrize(("text", "rows"), FINE, ids=lambda value: str(value)[:50])
 def test_what_researchers_write_is_answered(reader, text, rows):
     assert reader.sql(text).to_pylist() == rows
@@ -105,14 +78,14 @@ def test_what_researchers_write_is_answered(reader, text, rows):
 )
 def test_the_settings_hold_even_without_the_gate(sweep, text):
     segment = sweep.path(sweep.list("metrics/")[0])
-    before = _hashes(sweep)
+    before = hashes(sweep)
     with open_stores([sweep.root]) as reader:
         reader.sql("SELECT count(*) FROM trials")
         with pytest.raises(duckdb.Error):
             reader._session.run(
                 text.replace("{segment}", str(segment)).replace("{folder}", str(sweep.root)), None
             )
-    assert _hashes(sweep) == before
+    assert hashes(sweep) == before
 
 
 def test_unknown_nodes_are_refused():

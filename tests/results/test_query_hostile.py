@@ -1,16 +1,12 @@
 """Statements that want to write, to read files, to change settings or to use up the machine."""
 
-import hashlib
-import os
 import time
 
 import pytest
 
 from results.errors import LimitError, QueryError
-from results.query import open_stores
 from results.query_child import answer
-from results.store import Store
-from tests.results.sweeps import finish, plan
+from tests.results.sweeps import hashes
 
 REFUSED = [
     "COPY (SELECT 1) TO '{segment}'",
@@ -171,29 +167,6 @@ BOMBS = {
 }
 
 
-@pytest.fixture(scope="module")
-def sweep(tmp_path_factory):
-    patch = pytest.MonkeyPatch()
-    patch.setattr(os, "fsync", lambda _handle: None)
-    store = Store(tmp_path_factory.mktemp("runs") / "s")
-    plan(store, [{"trial_id": t, "config": {"share": 0.5}} for t in ("a", "b")])
-    finish(store, "a", {"m": 1.0})
-    finish(store, "b", {"m": 2.0})
-    patch.undo()
-    return store
-
-
-@pytest.fixture(scope="module")
-def reader(sweep):
-    with open_stores([sweep.root]) as reader:
-        reader.sql("SELECT count(*) FROM metrics, metrics_all, trials, finals, events, coverage")
-        yield reader
-
-
-def _hashes(store):
-    return {name: hashlib.sha256(store.read(name)).hexdigest() for name in store.list()}
-
-
 def _filled(text, store):
     segment = store.path(store.list("metrics/")[0])
     return text.replace("{segment}", str(segment)).replace("{folder}", str(store.root))
@@ -201,14 +174,14 @@ def _filled(text, store):
 
 @pytest.mark.parametrize("text", REFUSED, ids=lambda text: text[:50])
 def test_hostile_statements_are_refused_in_one_line(sweep, reader, text):
-    before = _hashes(sweep)
+    before = hashes(sweep)
     with pytest.raises(QueryError) as caught:
         reader.sql(_filled(text, sweep))
     message = str(caught.value)
     assert message.startswith("sql: ")
     assert "\n" not in message
     assert len(message) < 400
-    assert _hashes(sweep) == before
+    assert hashes(sweep) == before
     assert reader.sql("SELECT count(*) AS n FROM trials").to_pylist() == [{"n": 2}]
 
 
@@ -216,16 +189,16 @@ def test_hostile_statements_are_refused_in_one_line(sweep, reader, text):
     "text", [text for text in REFUSED if "COPY" in text or "execute_serialized" in text]
 )
 def test_a_process_of_its_own_changes_nothing_either(sweep, text):
-    before = _hashes(sweep)
+    before = hashes(sweep)
     with pytest.raises(QueryError, match="^sql: ") as caught:
         answer([sweep.root], _filled(text, sweep))
     assert not isinstance(caught.value, LimitError)
-    assert _hashes(sweep) == before
+    assert hashes(sweep) == before
 
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_what_would_use_up_the_machine_is_stopped_by_a_limit(sweep, name):
-    before = _hashes(sweep)
+    before = hashes(sweep)
     began = time.monotonic()
     with pytest.raises(LimitError) as caught:
         answer([sweep.root], BOMBS[name], memory=300_000_000, timeout=2.0, max_rows=1000)
@@ -234,5 +207,5 @@ def test_what_would_use_up_the_machine_is_stopped_by_a_limit(sweep, name):
     assert message.startswith("sql: ")
     assert any(flag in message for flag in ("--memory", "--timeout", "--max-rows"))
     assert "\n" not in message
-    assert _hashes(sweep) == before
+    assert hashes(sweep) == before
     assert answer([sweep.root], "SELECT count(*) AS n FROM trials").table.to_pylist() == [{"n": 2}]
