@@ -10,6 +10,7 @@ import functools
 import json
 from collections.abc import Mapping
 from datetime import datetime
+from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
@@ -65,15 +66,23 @@ def document_of(page: str, *, name: str) -> tuple[Document, str]:
     text, ended, _ = rest.partition(_END)
     try:
         document: Document = json.loads(text) if begun and ended else {}
-        known = isinstance(document, Mapping) and document.get("format") == FORMAT
     except ValueError:
-        known = False
-    if not known:
+        document = {}
+    if not isinstance(document, Mapping) or document.get("format") != FORMAT:
+        own = f"cliffsweep {metadata.version('cliffsweep')}"
         raise ReportError(
-            f"{name}: a page that `cliffsweep report` of this version wrote is needed, got none. "
-            "Write it again with `cliffsweep report`."
+            f"{name}: a page that `cliffsweep report` of this version wrote is needed ({own}), got "
+            f"{_writer(document)}. Verify it with the version that wrote it, or write it again."
         )
     return document, str(document.pop("figures_folder", "figures"))
+
+
+def _writer(document: object) -> str:
+    """Who wrote a document that is not one of this version."""
+    written = document.get("cliffsweep") if isinstance(document, Mapping) else None
+    if not isinstance(written, str):
+        return "none"
+    return f"one of cliffsweep {' '.join(written.split())[:40]}"
 
 
 def _embedded(document: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
@@ -60,6 +61,7 @@ class Verdict:
         figures: how many were computed again.
         numbers: how many numbers were compared.
         differences: none where the page holds.
+        other_version: a sentence if another version than this one wrote the page; else None.
     """
 
     sweep: str
@@ -67,6 +69,7 @@ class Verdict:
     figures: int
     numbers: int
     differences: tuple[Difference, ...]
+    other_version: str | None = None
 
 
 def read_page(path: Path) -> tuple[str, Document, str]:
@@ -111,16 +114,34 @@ def verify(path: Path, *, root: Path) -> Verdict:
             compared.fits(reader, document)
             compared.sweep_file(root, document)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, StopIteration) as error:
-        raise ReportError(
-            f"{path}: the data of a report are needed, got damaged ones ({error!r})."
-        ) from None
+        damaged = f"{path}: the data of a report are needed, got damaged ones ({error!r})."
+        raise ReportError(_other_version(path, document) or damaged) from None
     return Verdict(
         sweep=document["sweep"],
         as_of=as_of,
         figures=len(document["figures"]),
         numbers=compared.numbers,
         differences=tuple(compared.differences),
+        other_version=_other_version(path, document),
     )
+
+
+def _other_version(path: Path, document: Document) -> str | None:
+    """What to say of a page that other code than this wrote, whose SQL or words may be others."""
+    packages = ("cliffsweep", "duckdb")
+    theirs = " with ".join(f"{name} {_plainly(document.get(name))}" for name in packages)
+    ours = " with ".join(f"{name} {metadata.version(name)}" for name in packages)
+    if theirs == ours:
+        return None
+    return (
+        f"{path}: is verified by the version that wrote it, {theirs}, got {ours}. "
+        "Verify it with that one, or write it again."
+    )
+
+
+def _plainly(version: object) -> str:
+    """A version as it may stand in a line, whatever the page has in its place."""
+    return " ".join(str(version).split())[:40]
 
 
 class _Comparison:

@@ -111,6 +111,7 @@ def _print_verdict(verdict: Verdict, path: Path, *, as_json: bool) -> None:
                     {"figure": d.figure, "place": d.place, "page": d.page, "store": d.store}
                     for d in different
                 ],
+                "other_version": verdict.other_version,
             }
         )
     elif different:
@@ -119,6 +120,8 @@ def _print_verdict(verdict: Verdict, path: Path, *, as_json: bool) -> None:
         more = len(different) - _SHOWN
         many = f"{len(different)} difference" + "s" * (len(different) > 1)
         say(f"{path}: {many}" + f", {more} not shown" * (more > 0))
+        if verdict.other_version:
+            say(verdict.other_version)
     else:
         say(
             f"{path}: holds. {verdict.numbers:,} numbers of {verdict.figures} figures and the fits,"

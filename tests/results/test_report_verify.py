@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import timedelta
+from importlib import metadata
 
 import pytest
 
@@ -159,6 +160,36 @@ def test_damaged_data_are_refused_in_one_line(store, tmp_path, data):
     with pytest.raises(ReportError) as error:
         verify(page, root=store.root)
     assert str(error.value).startswith(f"{page}: ")
+    assert "\n" not in str(error.value)
+
+
+def test_a_page_of_another_version_names_it(store, report):
+    def change(document):
+        document["cliffsweep"] = "0.0.9"
+        _figure(document, "time")["sql"] = "SELECT 1"
+
+    assert verify(report, root=store.root).other_version is None
+    _tampered(report, change)
+    verdict = verify(report, root=store.root)
+    assert [difference.place for difference in verdict.differences] == ["its SQL"]
+    told = f"{report}: is verified by the version that wrote it, cliffsweep 0.0.9 with duckdb"
+    assert verdict.other_version.startswith(told)
+    assert f"got cliffsweep {metadata.version('cliffsweep')} with" in verdict.other_version
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ('{"format": 9, "cliffsweep": "9.0"}', "got one of cliffsweep 9.0. Verify it with"),
+        ('{"format": 1, "cliffsweep": "0\\n.1"}', "wrote it, cliffsweep 0 .1 with duckdb None"),
+    ],
+)
+def test_a_page_whose_data_are_of_another_version_names_it(store, tmp_path, data, words):
+    page = tmp_path / "page.html"
+    page.write_text(f'<script type="application/json" id="data">{data}</script>')
+    with pytest.raises(ReportError) as error:
+        verify(page, root=store.root)
+    assert words in str(error.value)
     assert "\n" not in str(error.value)
 
 
