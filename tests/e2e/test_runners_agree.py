@@ -9,11 +9,27 @@ from pathlib import Path
 import pytest
 
 from orchestrator import actions
+from orchestrator.attempt import Attempt
 from orchestrator.errors import Interrupted
-from orchestrator.queue import TrialQueue
+from orchestrator.queue import Tally, TrialQueue
 from tests.e2e.conftest import KINDS, rows, wait_for
 
 pytestmark = pytest.mark.ray
+
+
+class Counted:
+    """Hears how many attempts are under way whenever one starts."""
+
+    def __init__(self) -> None:
+        self.running: list[int] = []
+
+    def started(self, tally: Tally, attempt: Attempt) -> None:
+        self.running.append(tally.running)
+
+    def ignore(self, *heard: object) -> None:
+        """Hears the rest and keeps nothing of it."""
+
+    changed = planned = ended = warned = ignore
 
 
 def test_both_runners_write_the_same_rows(
@@ -23,9 +39,14 @@ def test_both_runners_write_the_same_rows(
     (folder / "mlflow.py").write_text("raise AssertionError('Tune imports what nobody uses')")
     monkeypatch.syspath_prepend(str(folder))
     monkeypatch.delitem(sys.modules, "mlflow", raising=False)
-    for runner in ("inline", "ray_tune"):
-        summary = actions.run(sweep_file, storage=str(folder / runner), runner=runner)
+    for runner, cores in (("inline", 1), ("ray_tune", 2)):
+        heard = Counted()
+        storage = str(folder / runner)
+        summary = actions.run(sweep_file, storage=storage, runner=runner, listener=heard)
         assert summary.counts == {"completed": 3}
+        # What Tune has pending is not under way: never more than there are cores.
+        assert len(heard.running) == 3
+        assert max(heard.running) <= cores
 
     inline, ray_tune = (rows(folder / name / "two_cells") for name in ("inline", "ray_tune"))
     assert len(inline) > 100
