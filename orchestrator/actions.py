@@ -198,23 +198,35 @@ def _drive(
     from orchestrator.runners.choose import runner_maker
 
     cells = _cells(loaded, folders)
-    chosen = replace(options or Options(), kinds=tuple(folders))
-    unknown = set(chosen.only) - {cell.trial_id for cell in cells}
-    if unknown:
-        raise InputError(
-            f"--only: a trial of the sweep is needed, got {min(unknown)!r}."
-            " `cliffsweep plan` lists them."
-        )
+    chosen = options or Options()
+    only = tuple(_only(beginning, cells) for beginning in chosen.only)
+    chosen = replace(chosen, kinds=tuple(folders), only=only)
     files = sweep_files(loaded.sweep.files, base=loaded.folder)
     _check_needs(cells, chosen.data_dir, files)
     return run_sweep(
         loaded,
         cells,
         store=Store(root),
-        make_runner=runner_maker(runner, sweep=loaded.sweep, address=address),
+        make_runner=runner_maker(runner, sweep=loaded.sweep, address=address, options=chosen),
         options=chosen,
         listener=listener,
         on_queue=on_queue,
+    )
+
+
+def _only(beginning: str, cells: Sequence[Cell]) -> str:
+    """Completes the beginning of a trial's id.
+
+    Raises:
+        InputError: no cell's id begins so, or several do.
+    """
+    found = [cell.trial_id for cell in cells if cell.trial_id.startswith(beginning)]
+    if len(found) == 1 or beginning in found:
+        return beginning if beginning in found else found[0]
+    several = f", with which {len(found)} begin" if found else ""
+    raise InputError(
+        f"--only: a trial of the sweep is needed, got {beginning!r}{several}."
+        " `cliffsweep plan` lists them."
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from orchestrator.quantities import Every
 from orchestrator.spec import Resources
@@ -80,3 +80,23 @@ class Outcome:
     detail: str | None = None
     recorded: bool = True
     warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        attempt: Attempt,
+        status: str,
+        failure_class: str | None = None,
+        detail: str | None = None,
+        *,
+        recorded: bool = True,
+    ) -> Self:
+        """The outcome of an attempt."""
+        return cls(
+            trial_id=attempt.trial_id,
+            number=attempt.number,
+            status=status,
+            failure_class=failure_class,
+            detail=detail,
+            recorded=recorded,
+        )

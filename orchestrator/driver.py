@@ -26,7 +26,7 @@ from orchestrator.planning import Plan, make_plan, record_plan, status_counts, w
 from orchestrator.provenance import code_version
 from orchestrator.queue import Gates, Tally, TrialQueue
 from orchestrator.runners import Runner
-from orchestrator.spec import Resources, Sweep
+from orchestrator.spec import Resources, Retry, Sweep
 from orchestrator.spec_load import LoadedSweep
 from orchestrator.summary import Listener, Summary
 from results.ledger import Event, Ledger
@@ -179,7 +179,7 @@ class _Session:
         queue = TrialQueue(
             list(by_id),
             make=lambda trial_id: self._attempt(by_id[trial_id]),
-            retry=self.sweep.retry,
+            retry=Retry(max=0) if self.options.once else self.sweep.retry,
             gates=Gates(
                 max_failed=self.sweep.max_failed_trials.of(self.plan.total),
                 max_consecutive=self.sweep.max_consecutive_failures,

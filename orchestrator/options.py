@@ -5,6 +5,7 @@ Knows nothing of the driver, nor of the command line.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,8 @@ class Options:
         kinds: folders with the user's kinds, found already.
         only: trials to run; all that are left where empty.
         steal: take the sweep from a driver that may still live.
+        on_error: is handed what an inline trial raised, its frames still alive, once its end is
+            recorded: a debugger. Nothing is tried again then.
     """
 
     cpu: float | None = None
@@ -36,6 +39,12 @@ class Options:
     kinds: tuple[Path, ...] = ()
     only: tuple[str, ...] = ()
     steal: bool = False
+    on_error: Callable[[BaseException], object] | None = None
+
+    @property
+    def once(self) -> bool:
+        """Whether what fails stays failed."""
+        return self.on_error is not None
 
     def override(self, resources: Resources) -> Resources:
         """The resources of a trial after the command line had its say.

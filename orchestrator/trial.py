@@ -52,6 +52,7 @@ def run_trial(
     clock: Callable[[], float] = time.time,
     monotonic: Callable[[], float] = time.monotonic,
     asked_to_leave: Callable[[], bool] = _never,
+    on_error: Callable[[BaseException], object] | None = None,
 ) -> Outcome:
     """Claims an attempt, trains it, records it; returns however it ends.
 
@@ -62,6 +63,8 @@ def run_trial(
         clock: seconds since 1970, of events and rows.
         monotonic: seconds that never jump, of all that has a length.
         asked_to_leave: looked at after every step; once true, the trial saves itself and leaves.
+        on_error: is handed what the program raised, its frames still alive, once the attempt's
+            end is recorded.
 
     Raises:
         KeyboardInterrupt: as it came, after the attempt's end was recorded.
@@ -71,9 +74,9 @@ def run_trial(
     ledger = Ledger(store, sweep=attempt.sweep, clock=clock)
     try:
         if not ledger.claim(attempt.trial_id, attempt.number):
-            return _outcome(attempt, "foreign")
+            return Outcome.of(attempt, "foreign")
     except StorageError as error:
-        return _outcome(attempt, "failed", "storage", str(error), recorded=False)
+        return Outcome.of(attempt, "failed", "storage", str(error), recorded=False)
     run = _Run(attempt, store, ledger, clock, asked_to_leave, stopwatch)
     try:
         run.train()
@@ -84,30 +87,14 @@ def run_trial(
         recorded = run.end(status, failure_class=failure_class, detail=detail)
         if isinstance(error, KeyboardInterrupt):
             raise
-        outcome = _outcome(attempt, status, failure_class, detail, recorded=recorded)
+        if on_error is not None and failure_class not in ("cancelled", "preempted"):
+            on_error(error)
+        outcome = Outcome.of(attempt, status, failure_class, detail, recorded=recorded)
         return replace(outcome, warnings=run.warnings)
     if run.end("completed"):
-        return replace(_outcome(attempt, "completed"), warnings=run.warnings)
+        return replace(Outcome.of(attempt, "completed"), warnings=run.warnings)
     detail = f"{store.root}: it takes the end of an attempt, got none. Check that storage."
-    return _outcome(attempt, "failed", "storage", detail, recorded=False)
-
-
-def _outcome(
-    attempt: Attempt,
-    status: str,
-    failure_class: str | None = None,
-    detail: str | None = None,
-    *,
-    recorded: bool = True,
-) -> Outcome:
-    return Outcome(
-        trial_id=attempt.trial_id,
-        number=attempt.number,
-        status=status,
-        failure_class=failure_class,
-        detail=detail,
-        recorded=recorded,
-    )
+    return Outcome.of(attempt, "failed", "storage", detail, recorded=False)
 
 
 class _Run:

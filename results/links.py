@@ -39,7 +39,7 @@ def refuse_links(root: Path) -> None:
             for entry in entries:
                 if entry.is_symlink():
                     raise linked(entry.path)
-    except FileNotFoundError:
-        return
+    except (FileNotFoundError, NotADirectoryError):
+        return  # Whoever needs it says so.
     except OSError as error:
         raise StorageError.from_os("list", root, error) from error

@@ -87,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _run(arguments: list[str], *, debug: bool) -> int:
     try:
-        result: Any = app(arguments, standalone_mode=False)
+        result: Any = app(arguments, standalone_mode=False, obj={"debug": debug})
     except typer.Exit as left:
         return left.exit_code
     except TyperException as refused:

@@ -6,6 +6,7 @@ Must never know how: they listen, and turn signals into a stop.
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from types import FrameType
@@ -46,6 +47,7 @@ def register(app: typer.Typer) -> None:
 
 
 def run(
+    context: typer.Context,
     sweep: SweepFile,
     storage: Storage = None,
     kinds: Kinds = None,
@@ -62,6 +64,9 @@ def run(
     """Run what a sweep file asks for and the store does not hold yet."""
     from orchestrator import actions
 
+    on_error = _debugger(context, inline=inline)
+    given = options(gpu=gpu, cpu=cpu, data=data, only=only, steal=steal, on_error=on_error)
+
     def go(listener: RunProgress) -> Summary:
         return actions.run(
             sweep,
@@ -69,15 +74,16 @@ def run(
             kinds=kinds or (),
             runner="inline" if inline else "ray_tune",
             address=address,
-            options=options(gpu=gpu, cpu=cpu, data=data, only=only, steal=steal),
+            options=given,
             listener=listener,
             on_queue=stop_on_signals,
         )
 
-    return shown(go, quiet=quiet, as_json=as_json)
+    return shown(go, quiet=quiet or on_error is not None, as_json=as_json)
 
 
 def resume(
+    context: typer.Context,
     name: Name,
     storage: Storage = None,
     inline: Inline = False,
@@ -93,18 +99,39 @@ def resume(
     """Run exactly what is unfinished of a sweep, from its last checkpoints."""
     from orchestrator import actions
 
+    on_error = _debugger(context, inline=inline)
+    given = options(gpu=gpu, cpu=cpu, data=data, only=only, steal=steal, on_error=on_error)
+
     def go(listener: RunProgress) -> Summary:
         return actions.resume(
             name,
             storage=storage,
             runner="inline" if inline else "ray_tune",
             address=address,
-            options=options(gpu=gpu, cpu=cpu, data=data, only=only, steal=steal),
+            options=given,
             listener=listener,
             on_queue=stop_on_signals,
         )
 
-    return shown(go, quiet=quiet, as_json=as_json)
+    return shown(go, quiet=quiet or on_error is not None, as_json=as_json)
+
+
+def _debugger(context: typer.Context, *, inline: bool) -> Callable[[BaseException], None] | None:
+    """What a failed trial is shown to with --debug --inline; None without both."""
+    return _post_mortem if inline and (context.obj or {}).get("debug") else None
+
+
+def _post_mortem(error: BaseException) -> None:
+    """Shows the traceback, and where somebody can type opens a debugger where it was raised."""
+    import pdb
+    import traceback
+
+    note("".join(traceback.format_exception(error)).rstrip())
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        note("The trial's end is recorded. `q` leaves the debugger; nothing is tried again.")
+        pdb.post_mortem(error.__traceback__)
+    else:
+        note("--debug: a debugger needs a terminal, got none, so this is the traceback alone.")
 
 
 def options(
@@ -114,11 +141,19 @@ def options(
     data: str | None,
     only: list[str] | None,
     steal: bool = False,
+    on_error: Callable[[BaseException], None] | None = None,
 ) -> Options:
     """What the command line adds to the sweep file."""
     from orchestrator.driver import Options
 
-    return Options(gpu=gpu, cpu=cpu, data_dir=data, only=tuple(only or ()), steal=steal)
+    return Options(
+        gpu=gpu,
+        cpu=cpu,
+        data_dir=data,
+        only=tuple(only or ()),
+        steal=steal,
+        on_error=on_error,
+    )
 
 
 def shown(go: Callable[[RunProgress], Summary], *, quiet: bool, as_json: bool) -> int:
@@ -142,7 +177,10 @@ def shown(go: Callable[[RunProgress], Summary], *, quiet: bool, as_json: bool) -
 def _print(summary: Summary) -> None:
     counts = ", ".join(f"{n} {status}" for status, n in sorted(summary.counts.items()))
     if summary.trained == 0 and summary.exit_code == 0:
-        say(f"{summary.sweep}: nothing to train, all {summary.total} cells are done ({counts})")
+        what = f"all {summary.total} cells are done"
+        if summary.asked < summary.total:
+            what = f"the {summary.asked} asked for of {summary.total} cells are done"
+        say(f"{summary.sweep}: nothing to train, {what} ({counts})")
     else:
         retried = f", {summary.retried} retried" if summary.retried else ""
         say(f"{summary.sweep}: {counts} of {summary.total}{retried}, in {duration(summary.wall_s)}")

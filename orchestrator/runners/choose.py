@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from orchestrator.errors import InputError
+from orchestrator.options import Options
 from orchestrator.runners import Runner
 from orchestrator.spec import Resources, Sweep
 
@@ -18,7 +19,7 @@ RUNNERS = ("ray_tune", "inline")
 
 
 def runner_maker(
-    name: str, *, sweep: Sweep, address: str | None
+    name: str, *, sweep: Sweep, address: str | None, options: Options
 ) -> Callable[[Sequence[Resources]], Runner]:
     """Returns what makes the runner once the demands are known.
 
@@ -32,7 +33,7 @@ def runner_maker(
         if name == "inline":
             from orchestrator.runners.inline import Runner as Inline
 
-            return Inline()
+            return Inline(on_error=options.on_error)
         from orchestrator.runners.ray_tune import Runner as RayTune
 
         limit = sweep.max_concurrent_trials

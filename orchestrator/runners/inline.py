@@ -22,10 +22,18 @@ class Runner:
         *,
         clock: Callable[[], float] = time.time,
         wait: Callable[[float], None] = time.sleep,
+        on_error: Callable[[BaseException], object] | None = None,
     ) -> None:
-        """Takes the clock that trials see and the way to pass time before a retry is due."""
+        """Names the surroundings.
+
+        Args:
+            clock: seconds since 1970, as trials see it.
+            wait: passes time before a retry is due.
+            on_error: is handed what a trial raised, once its end is recorded.
+        """
         self._clock = clock
         self._wait = wait
+        self._on_error = on_error
 
     def run(self, source: Source) -> None:
         """Runs attempts until the source is finished or stopping."""
@@ -36,5 +44,10 @@ class Runner:
                 continue
             source.started(attempt)
             source.done(
-                run_trial(attempt, clock=self._clock, asked_to_leave=lambda: source.stopping)
+                run_trial(
+                    attempt,
+                    clock=self._clock,
+                    asked_to_leave=lambda: source.stopping,
+                    on_error=self._on_error,
+                )
             )

@@ -1,0 +1,64 @@
+"""One trial of a sweep alone, and under a debugger."""
+
+import traceback
+
+import pytest
+
+from orchestrator.driver import Options
+from orchestrator.errors import GateError, InputError, Interrupted
+from tests.orchestrator.sweeps import ids, text_of, trivial
+from tests.orchestrator.test_driver import Workplace
+
+
+@pytest.fixture
+def workplace(tmp_path, test_kinds):
+    return Workplace(tmp_path, test_kinds)
+
+
+def test_the_beginning_of_an_id_is_enough(workplace):
+    text = trivial(values=[1.0, 2.0, 3.0])
+    chosen = ids(text)[1]
+    workplace.run(text, options=Options(only=(chosen[:7],)))
+    assert list(workplace.attempts) == [chosen]
+
+
+def test_a_beginning_of_several_is_refused(workplace):
+    text = trivial(values=[1.0, 2.0])
+    with pytest.raises(InputError, match="got '', with which 2 begin"):
+        workplace.run(text, options=Options(only=("",)))
+
+
+def test_what_failed_is_handed_over_behind_its_recorded_end_and_not_tried_again(workplace):
+    seen = []
+
+    def look(error):
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        seen.append((str(error), frame.name, list(workplace.attempts.values())))
+
+    text = text_of(workload={"kind": "failing"}, retry={"max": 2, "backoff": "0s"})
+    with pytest.raises(GateError):
+        workplace.run(text + "max_failed_trials: 0\n", options=Options(on_error=look))
+    assert seen == [("failing at step 1, as asked", "progress", [["user_error"]])]
+
+
+def test_who_leaves_is_no_error(workplace):
+    text = trivial(values=[1.0])
+    seen, queues = [], []
+
+    class Stopper:
+        def started(self, tally, attempt):
+            queues[0].stop()
+
+        def ignore(self, *heard):
+            """Hears the rest."""
+
+        changed = planned = ended = warned = ignore
+
+    with pytest.raises(Interrupted, match="interrupted"):
+        workplace.run(
+            text,
+            options=Options(on_error=seen.append),
+            listener=Stopper(),
+            on_queue=queues.append,
+        )
+    assert seen == []
