@@ -220,9 +220,9 @@ def _only(beginning: str, cells: Sequence[Cell]) -> str:
     Raises:
         InputError: no cell's id begins so, or several do.
     """
-    found = [cell.trial_id for cell in cells if cell.trial_id.startswith(beginning)]
-    if len(found) == 1 or beginning in found:
-        return beginning if beginning in found else found[0]
+    found = [cell.trial_id for cell in cells if beginning and cell.trial_id.startswith(beginning)]
+    if len(found) == 1:  # Ids are equally long, so a whole one is the beginning of itself only.
+        return found[0]
     several = f", with which {len(found)} begin" if found else ""
     raise InputError(
         f"--only: a trial of the sweep is needed, got {beginning!r}{several}."

@@ -51,6 +51,11 @@ def select(
             another status.
         QueryError: the condition was refused or failed.
     """
+    if where is not None and not where.strip():
+        raise InputError(
+            f"--where: a SQL condition over the view trials is needed, got {where!r}."
+            " Leave it out to select without one."
+        )
     named = [find_trial(name, beginning, storage=storage) for beginning in trials]
     found = sql(
         name,

@@ -245,11 +245,12 @@ def find_trial(name: str, prefix: str, *, storage: str | None = None) -> str:
     from results.standing import planned
 
     ids = planned(Store(find_sweep(name, storage=storage)))
-    found = [id_ for id_ in ids if id_.startswith(prefix)]
+    found = [id_ for id_ in ids if prefix and id_.startswith(prefix)]
     if len(found) == 1:
         return found[0]
     some = ", ".join(found[:5]) or "none"
     raise InputError(
-        f"{prefix}: the beginning of one trial's id is needed, got that of {len(found)} ({some})."
+        f"{prefix or 'trial'}: the beginning of one trial's id is needed,"
+        f" got that of {len(found)} ({some})."
         f" `cliffsweep plan` and `cliffsweep sql {name} 'SELECT trial_id FROM trials'` list them."
     )

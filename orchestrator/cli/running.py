@@ -166,6 +166,9 @@ def shown(go: Callable[[RunProgress], Summary], *, quiet: bool, as_json: bool) -
     except StoppedError as stopped:
         verb = "resume" if isinstance(stopped, Interrupted) else "status"
         note(f"Next: cliffsweep {verb} {stopped.sweep}")
+        if as_json:
+            told = {"sweep": stopped.sweep, "stopped": str(stopped)}
+            emit_json(told | {"exit_code": stopped.exit_code})
         raise
     if as_json:
         emit_json(asdict(summary) | {"exit_code": summary.exit_code})

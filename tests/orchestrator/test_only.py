@@ -1,6 +1,7 @@
 """One trial of a sweep alone, and under a debugger."""
 
 import traceback
+from collections import Counter
 
 import pytest
 
@@ -23,9 +24,15 @@ def test_the_beginning_of_an_id_is_enough(workplace):
 
 
 def test_a_beginning_of_several_is_refused(workplace):
-    text = trivial(values=[1.0, 2.0])
-    with pytest.raises(InputError, match="got '', with which 2 begin"):
-        workplace.run(text, options=Options(only=("",)))
+    text = trivial(values=[float(value) for value in range(17)])
+    first, times = Counter(id_[0] for id_ in ids(text)).most_common(1)[0]
+    with pytest.raises(InputError, match=f"got '{first}', with which {times} begin"):
+        workplace.run(text, options=Options(only=(first,)))
+
+
+def test_no_beginning_is_the_beginning_of_nothing(workplace):
+    with pytest.raises(InputError, match="needed, got ''"):
+        workplace.run(trivial(values=[1.0]), options=Options(only=("",)))
 
 
 def test_what_failed_is_handed_over_behind_its_recorded_end_and_not_tried_again(workplace):
