@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from orchestrator.errors import RunnerError
 
-__all__ = ["Node", "connect", "local_cpus", "missing"]
+__all__ = ["Attachment", "Node", "connect", "local_cpus", "missing"]
 
 _QUIET: Final = {
     # Without it `ray.init` listens on every interface of the machine.
@@ -27,6 +28,8 @@ _QUIET: Final = {
     "RAY_prestart_worker_first_driver": "0",
 }
 LOOPBACK: Final = "127.0.0.1"
+LOOK_EVERY_S: Final = 2.0
+"""Between two questions for the own node; one is a request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,3 +129,45 @@ def missing(nodes: list[Node], *, cpu: float, gpu: float, memory: float) -> str 
         if want > has
     ]
     return " and ".join(short) or "cpu, gpu and memory together on one node"
+
+
+def _own_node_lives() -> bool:
+    import ray
+
+    own = ray.get_runtime_context().get_node_id()
+    nodes: list[Mapping[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    return any(node["NodeID"] == own and node["Alive"] for node in nodes)
+
+
+class Attachment:
+    """The node through which this process is in its cluster.
+
+    Where that node dies the process lives on, but the cluster takes it for dead: whatever it asks
+    for from then on never starts, and what it was given is not given back when it ends.
+    """
+
+    def __init__(
+        self,
+        *,
+        lives: Callable[[], bool] = _own_node_lives,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Takes the question for the own node and a clock that never jumps, in seconds."""
+        self._lives = lives
+        self._monotonic = monotonic
+        self._next = monotonic() + LOOK_EVERY_S
+
+    def check(self) -> None:
+        """Asks for the node, every 2 s at most.
+
+        Raises:
+            RunnerError: it is gone.
+        """
+        if self._monotonic() < self._next:
+            return
+        if not self._lives():
+            raise RunnerError(
+                "ray: the node through which this driver is in the cluster lives, got its death."
+                " Resume: finished cells stay, the others go on from their checkpoints."
+            )
+        self._next = self._monotonic() + LOOK_EVERY_S

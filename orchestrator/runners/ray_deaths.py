@@ -26,6 +26,7 @@ _SIGNS: Final = {
     "node it was running on": "node_lost",
     "its node has died": "node_lost",
     "node died": "node_lost",
+    "node has crashed": "node_lost",
     # Of a worker that died alone its node tells at once; here nobody on that node answers.
     "actor is temporarily unavailable": "node_lost",
 }

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from orchestrator.attempt import Attempt, Outcome
-from orchestrator.cluster import Node, connect, missing
+from orchestrator.cluster import Attachment, Node, connect, missing
 from orchestrator.errors import RunnerError
 from orchestrator.imports import heavy_imports
 from orchestrator.runners import Source
@@ -104,6 +104,7 @@ class _Wave:
         self._left = size
         self._max_concurrent = max_concurrent
         self._running: dict[str, Attempt] = {}
+        self.attachment = Attachment()
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Tune copies its parts into its folder, which nobody reads and which goes."""
@@ -241,7 +242,10 @@ def _listener(wave: _Wave) -> Any:  # noqa: ANN401
     from ray import tune
 
     class Listener(tune.Callback):
-        """Passes on when trials start and how they end."""
+        """Passes on when trials start and how they end; between two steps looks for the node."""
+
+        def on_step_begin(self, iteration: int, trials: list[Any], **info: object) -> None:
+            wave.attachment.check()
 
         def on_trial_start(
             self,

@@ -108,6 +108,11 @@ def test_a_killed_worker_that_was_to_be_cancelled_is_cancelled(tmp_path):
         ("The actor is dead because its worker process has died.", "worker_lost"),
         ("OutOfMemoryError: 1 worker(s) were killed due to the node running low", "host_oom"),
         ("The actor is dead because its node has died. Node Id: 12", "node_lost"),
+        (
+            "The actor is dead because its owner has died. Worker exit detail: Owner's node has"
+            " crashed.",
+            "node_lost",
+        ),
         ("The actor ab is unavailable: The actor is temporarily unavailable: RPC", "node_lost"),
     ],
 )
