@@ -23,6 +23,10 @@ import tempfile
 import time
 from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.e2e.chaos_round import Round
 
 ROOT = Path(__file__).parents[2]
 
@@ -60,44 +64,23 @@ def main() -> int:
 
 
 def fire(folder: Path, *, rounds: int, seed: int) -> int:
-    """Burns rounds on one cluster; returns the exit status."""
-    from tests.e2e.chaos_cluster import Nodes
+    """Burns rounds; returns the exit status."""
     from tests.e2e.chaos_round import burn
     from tests.e2e.chaos_sweep import undisturbed
 
-    began = time.monotonic()
-    sweep, calm = undisturbed(folder)
-    print(f"undisturbed: {time.monotonic() - began:.1f} s", flush=True)
     clock = time.monotonic()
-    nodes = Nodes(folder / "t" / "ray")
-    print(f"cluster: {time.monotonic() - clock:.1f} s", flush=True)
-    done = []
-    bad = 0
-    try:
-        for number in range(rounds):
-            room = folder / str(number)
-            room.mkdir()
-            clock = time.monotonic()
-            one = burn(seed + number, folder=room, nodes=nodes, sweep=sweep, calm=calm)
-            done.append(one)
-            took = " ".join(f"{what} {s:.1f}" for what, s in one.seconds.items())
-            print(
-                f"round {number} seed={one.seed}: {'good' if one.verdict.good else 'BAD'}"
-                f" {time.monotonic() - clock:.1f} s ({took}), blows {' '.join(one.fallen)},"
-                f" kills {one.kills}, faults {one.faults}, drivers {one.lives}",
-                flush=True,
-            )
-            for line in one.said:
-                print(f"  a driver said: {line}")
-            for problem in one.verdict.problems:
-                print(f"  {problem}", flush=True)
-            bad += not one.verdict.good
-            shutil.rmtree(room, ignore_errors=True)
-    finally:
-        left = nodes.stop()
-    for process in left:
-        print(f"orphan {process.pid}: {process.command}")
-    for what in done[0].seconds:
+    sweep, calm = undisturbed(folder)
+    print(f"undisturbed: {time.monotonic() - clock:.1f} s", flush=True)
+    done: list[Round] = []
+    for number in range(rounds):
+        room = folder / "round"
+        room.mkdir()
+        one = burn(seed + number, folder=room, rays=folder / "t" / "ray", sweep=sweep, calm=calm)
+        Path(f"{os.environ['CHAOS_PLAN']}.log").unlink(missing_ok=True)
+        shutil.rmtree(room, ignore_errors=True)
+        done.append(one)
+        tell(number, one)
+    for what in done[0].seconds if done else ():
         spent = sorted(one.seconds.get(what, 0.0) for one in done)
         print(f"{what}: median {median(spent):.1f} s a round, {spent[-1]:.1f} s at most")
     print(
@@ -106,7 +89,22 @@ def fire(folder: Path, *, rounds: int, seed: int) -> int:
         f" lost={sum(one.verdict.lost for one in done)}"
         f" doubled={sum(one.verdict.doubled for one in done)}"
     )
-    return 1 if bad or left else 0
+    return 0 if all(one.verdict.good for one in done) else 1
+
+
+def tell(number: int, one: Round) -> None:
+    """Prints a round: its seed, what fell, what it took, what is wrong."""
+    took = " ".join(f"{what} {s:.1f}" for what, s in one.seconds.items())
+    print(
+        f"round {number} seed={one.seed}: {'good' if one.verdict.good else 'BAD'}"
+        f" {sum(one.seconds.values()):.1f} s ({took}), blows {' '.join(one.fallen) or 'none'},"
+        f" kills {one.kills}, faults {one.faults}, drivers {one.lives}",
+        flush=True,
+    )
+    for line in one.said:
+        print(f"  a driver said: {line}", flush=True)
+    for problem in one.verdict.problems:
+        print(f"  {problem}", flush=True)
 
 
 if __name__ == "__main__":

@@ -123,6 +123,11 @@ class Scene:
             self.plan.unlink(missing_ok=True)
             self.disk.empty()
 
+    def faults(self) -> int:
+        """File system calls that went wrong so far."""
+        log = Path(f"{self.plan}.log")
+        return log.read_text().count("\n") if log.exists() else 0
+
     def claims(self) -> int:
         """Attempts that somebody took so far."""
         return len(list((self.disk.folder / NAME / "claims").glob("[!.]*")))

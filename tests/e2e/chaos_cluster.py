@@ -5,15 +5,17 @@ Knows nothing of sweeps.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
+import shutil
 import signal
 from pathlib import Path
 from random import Random
 from typing import Any, Final
 
 from orchestrator import cluster
-from tests.e2e.chaos_processes import Process, descendants, wait_gone
+from tests.e2e.chaos_processes import Process, descendants, reap, wait_gone
 
 __all__ = ["RAYLETS", "Nodes", "is_ours"]
 
@@ -39,9 +41,11 @@ class Nodes:
         Args:
             folder: for Ray's own files; its path is short, because sockets lie in it.
         """
+        self._folder = folder
         os.environ.update(cluster._QUIET)
         # A raylet that is started later must know the token of those that are there.
-        os.environ.update({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(16)})
+        os.environ["RAY_AUTH_MODE"] = "token"
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(16))
         from ray.cluster_utils import Cluster
 
         head = _ARGUMENTS | {"include_dashboard": False, "temp_dir": str(folder)}
@@ -75,5 +79,8 @@ class Nodes:
         self._cluster.shutdown()
         left = wait_gone(is_ours, seconds=15)
         for process in descendants():  # Ray's own agents take their time.
-            os.kill(process.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGKILL)
+        reap()
+        shutil.rmtree(self._folder, ignore_errors=True)
         return left

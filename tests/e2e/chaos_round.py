@@ -5,10 +5,12 @@ Knows nothing of other rounds.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -19,7 +21,7 @@ from tests.e2e.chaos_blows import Blow, Scene, draw
 from tests.e2e.chaos_cluster import Nodes, is_ours
 from tests.e2e.chaos_disk import Disk
 from tests.e2e.chaos_driver import Driver
-from tests.e2e.chaos_processes import reap, wait_gone
+from tests.e2e.chaos_processes import wait_gone
 from tests.e2e.chaos_sweep import CELLS, NAME, STEPS, Kept, Verdict, compare, kept, progress
 
 __all__ = ["Round", "burn"]
@@ -57,55 +59,62 @@ class Round:
     said: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
 
+    @contextlib.contextmanager
+    def timed(self, what: str) -> Iterator[None]:
+        """Adds the time of a block to what it was spent on."""
+        since = time.monotonic()
+        try:
+            yield
+        finally:
+            self.took(what, since)
+
     def took(self, what: str, since: float) -> None:
         """Adds the time since a moment to what it was spent on."""
         self.seconds[what] = self.seconds.get(what, 0.0) + time.monotonic() - since
 
 
-def burn(seed: int, *, folder: Path, nodes: Nodes, sweep: Path, calm: Kept) -> Round:
-    """Runs one round.
+def burn(seed: int, *, folder: Path, rays: Path, sweep: Path, calm: Kept) -> Round:
+    """Runs one round, on a cluster of its own.
 
     Args:
         seed: draws the blows.
         folder: an empty one, for the storage and what drivers say.
-        nodes: the cluster.
+        rays: a folder for Ray's own files.
         sweep: the sweep file.
         calm: what an undisturbed run stored.
     """
-    random = Random(seed)
+    done = Round(seed, Verdict())
+    with done.timed("cluster"):
+        nodes = Nodes(rays)
     disk = Disk(folder / "disk")
     try:
-        scene = Scene(nodes=nodes, disk=disk, plan=Path(os.environ["CHAOS_PLAN"]), random=random)
-        log = Path(f"{scene.plan}.log")
-        log.unlink(missing_ok=True)
-        blows = draw(random, without=("fill",) if disk.refused else ())
-        done = Round(seed, Verdict(), fallen=scene.fallen)
+        plan = Path(os.environ["CHAOS_PLAN"])
+        scene = Scene(nodes=nodes, disk=disk, plan=plan, random=Random(seed), fallen=done.fallen)
         try:
-            _live(done, scene, blows, sweep, folder / "said.txt")
+            _live(done, scene, sweep, folder / "said.txt")
         finally:
             scene.calm(now=True)
-        done.kills = scene.kills
-        done.faults = log.read_text().count("\n") if log.exists() else 0
-        clock = time.monotonic()
-        left = wait_gone(is_ours, seconds=ORPHANS_S)
+        done.kills, done.faults = scene.kills, scene.faults()
+        with done.timed("orphans"):
+            left = wait_gone(is_ours, seconds=ORPHANS_S)
         done.verdict.problems += [f"orphan {p.pid}: {p.command[:200]}" for p in left]
-        done.took("orphans", clock)
-        clock = time.monotonic()
-        _look(done, disk.folder, calm)
-        done.took("look", clock)
-        return done
+        with done.timed("look"):
+            _look(done, disk.folder, calm)
     finally:
+        with done.timed("cluster"):
+            left = nodes.stop()
         disk.unmount()
-        reap()
+    done.verdict.problems += [f"outlived the cluster: {p.command[:200]}" for p in left]
+    return done
 
 
-def _live(done: Round, scene: Scene, blows: list[Blow], sweep: Path, said: Path) -> None:
+def _live(done: Round, scene: Scene, sweep: Path, said: Path) -> None:
     """Lets driver after driver live until one ends well, blows falling on the way."""
-    waiting, calm = list(blows), 0
+    waiting = draw(scene.random, without=("fill",) if scene.disk.refused else ())
+    calm = 0
     while len(done.lives) < MOST_LIVES and calm < CALM_LIVES:
         calm += not waiting and scene.until is None
         driver = Driver(sweep, scene.disk.folder, address=scene.nodes.address, said=said)
-        fallen = len(scene.fallen)
         clock, before, starting = driver.began, scene.claims(), True
         while driver.code is None:
             scene.calm()
@@ -120,18 +129,16 @@ def _live(done: Round, scene: Scene, blows: list[Blow], sweep: Path, said: Path)
         done.lives.append(driver.code)
         if driver.code == 0:
             return
-        _listen(done, driver, {blow.split("@")[0] for blow in scene.fallen[fallen:]})
+        _listen(done, driver)
     done.verdict.problems.append(f"not done after drivers that ended {done.lives}")
 
 
-def _listen(done: Round, driver: Driver, fallen: set[str]) -> None:
+def _listen(done: Round, driver: Driver) -> None:
     """Notes what a driver that did not end well said, and whether it may say so."""
     words = driver.words().strip()
     if words:
         done.said.append(words.splitlines()[-1][:300])
-    # A driver whose own raylet is killed ends in Ray's words.
-    broken = "Traceback" in words and "raylet" not in fallen and driver.code != -signal.SIGKILL
-    if "this should not happen" in words or broken:
+    if "this should not happen" in words or "Traceback" in words:
         done.verdict.problems.append(f"a driver broke: {words[-3000:]}")
     if driver.code == -signal.SIGABRT:
         done.verdict.problems.append(f"a driver hung: {words[-6000:]}")
