@@ -146,8 +146,9 @@ class Store:
         folder, _, _ = prefix.rpartition("/")
         start = self.path(folder) if folder else self.root
         below = f"{folder}/" if folder else ""
-        if folder and start.is_symlink():
-            raise linked(start)
+        with _told("list", start):
+            if folder and start.is_symlink():
+                raise linked(start)
         return sorted(name for name in _walk(start, below) if name.startswith(prefix))
 
     def modified(self, name: str) -> float | None:

@@ -115,8 +115,9 @@ def test_a_file_in_the_way_of_a_folder(store):
         lambda store, name: store.create(name, b""),
         lambda store, name: store.read(name),
         lambda store, name: store.delete(name),
+        lambda store, name: store.list(f"{name}/"),
     ],
-    ids=["exists", "modified", "create", "read", "delete"],
+    ids=["exists", "modified", "create", "read", "delete", "list"],
 )
 def test_a_storage_that_does_not_answer_is_told_by_its_name(store, ask):
     store.put("a", b"")
