@@ -11,7 +11,7 @@ import contextlib
 import logging
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -105,6 +105,7 @@ class _Wave:
         self._max_concurrent = max_concurrent
         self._running: dict[str, Attempt] = {}
         self.attachment = Attachment()
+        self._raised: Exception | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Tune copies its parts into its folder, which nobody reads and which goes."""
@@ -142,15 +143,30 @@ class _Wave:
             try:
                 tuner.fit()
             except TuneError as error:
+                # Of what our own parts raise Tune tells no more than a traceback's text.
                 reason = " ".join(str(error).split())[-300:]
-                raise RunnerError(f"ray tune: it runs a wave to its end, got: {reason}.") from error
+                raise self._raised or RunnerError(
+                    f"ray tune: it runs a wave to its end, got: {reason}."
+                ) from error
+            if self._raised is not None:
+                raise self._raised
+
+    @contextlib.contextmanager
+    def kept(self) -> Iterator[None]:
+        """Keeps what is raised in the block: Tune hides it, or goes on as if a trial had failed."""
+        try:
+            yield
+        except Exception as error:
+            self._raised = error
+            raise
 
     def suggest(self, name: str) -> Mapping[str, Any] | None:
         """Returns the parameters of the next Tune trial; None: none just now.
 
         An empty mapping means that the wave is over.
         """
-        if self._left <= 0 or self._source.stopping or self._source.finished:
+        over = self._left <= 0 or self._raised is not None
+        if over or self._source.stopping or self._source.finished:
             return {}
         if self._max_concurrent is not None and len(self._running) >= self._max_concurrent:
             return None
@@ -221,7 +237,8 @@ def _searcher(wave: _Wave) -> Any:  # noqa: ANN401
         """Hands Tune the next attempt whenever a place is free."""
 
         def suggest(self, trial_id: str) -> Any:  # noqa: ANN401
-            found = wave.suggest(trial_id)
+            with wave.kept():
+                found = wave.suggest(trial_id)
             return Searcher.FINISHED if found == {} else found
 
         def on_trial_complete(
@@ -254,7 +271,8 @@ def _listener(wave: _Wave) -> Any:  # noqa: ANN401
             trial: Any,  # noqa: ANN401
             **info: object,
         ) -> None:
-            wave.started(trial.trial_id)
+            with wave.kept():
+                wave.started(trial.trial_id)
 
         def on_trial_complete(
             self,
@@ -263,7 +281,8 @@ def _listener(wave: _Wave) -> Any:  # noqa: ANN401
             trial: Any,  # noqa: ANN401
             **info: object,
         ) -> None:
-            wave.ended(trial.trial_id, trial.last_result, "")
+            with wave.kept():
+                wave.ended(trial.trial_id, trial.last_result, "")
 
         def on_trial_error(
             self,
@@ -272,6 +291,7 @@ def _listener(wave: _Wave) -> Any:  # noqa: ANN401
             trial: Any,  # noqa: ANN401
             **info: object,
         ) -> None:
-            wave.ended(trial.trial_id, None, _cause(trial))
+            with wave.kept():
+                wave.ended(trial.trial_id, None, _cause(trial))
 
     return Listener()
