@@ -101,6 +101,8 @@ def tell(number: int, one: Round) -> None:
         f" kills {one.kills}, faults {one.faults}, drivers {one.lives}",
         flush=True,
     )
+    if one.left_out:
+        print(f"  the disk is never filled: {one.left_out}", flush=True)
     for line in one.said:
         print(f"  a driver said: {line}", flush=True)
     for problem in one.verdict.problems:

@@ -27,8 +27,8 @@ from tests.e2e.chaos_sweep import CELLS, NAME, STEPS, Kept, Verdict, compare, ke
 __all__ = ["Round", "burn"]
 
 MOST_LIVES: Final = 20
-CALM_LIVES: Final = 3
-"""Lives without any blow after which a sweep is done; the first may meet workers that linger."""
+CALM_LIVES: Final = 1
+"""Drivers that nothing disturbs, of which one must finish the sweep."""
 ORPHANS_S: Final = 60.0
 """Longest time that a worker lives behind its driver."""
 OLD_S: Final = 7200
@@ -47,6 +47,7 @@ class Round:
         lives: exit code of every driver.
         fallen: the blows, in order.
         said: the last line of every driver that did not end well.
+        left_out: why the disk was not filled; None where it could be.
         seconds: what took how long.
     """
 
@@ -57,6 +58,7 @@ class Round:
     lives: list[int] = field(default_factory=list)
     fallen: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
+    left_out: str | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextlib.contextmanager
@@ -87,6 +89,7 @@ def burn(seed: int, *, folder: Path, rays: Path, sweep: Path, calm: Kept) -> Rou
     with done.timed("cluster"):
         nodes = Nodes(rays)
     disk = Disk(folder / "disk")
+    done.left_out = disk.refused
     try:
         plan = Path(os.environ["CHAOS_PLAN"])
         scene = Scene(nodes=nodes, disk=disk, plan=plan, random=Random(seed), fallen=done.fallen)
