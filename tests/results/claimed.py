@@ -115,7 +115,7 @@ LEVELS = (0.0, 0.25, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.9, 0.95, 0.98)
 
 
 def cliffs(sim, *, tau, slope=2.0, seeds=SEEDS, models=("gpt_nano", "resnet", "vit")):
-    """A3: Top-K (two levels are said to be others') that breaks off at `tau`; None: a line."""
+    """A3: accuracy that breaks off at `tau`, or a straight line; two levels are not Top-K's."""
     for model in models:
         for seed in seeds:
             base = sim.add(
