@@ -2,7 +2,9 @@
 
 import math
 
+from results.events import fold_name, to_table
 from results.ledger import Event, Ledger, TrialRow
+from results.schema import encode
 from results.store import Store
 from results.writer import Writer
 from tests.results.sweeps import START
@@ -56,10 +58,12 @@ class Simulation:
     def write(self, root):
         """Writes everything, each run completed in one attempt; returns the run directory."""
         store = Store(root)
-        ledger = Ledger(store, sweep=root.name)
-        ledger.add([self._planned(root.name, run) for run in self.runs.values()])
-        for run in self.runs.values():
-            _train(store, ledger, root.name, run)
+        Ledger(store, sweep=root.name).add(
+            [self._planned(root.name, run) for run in self.runs.values()]
+        )
+        events = [_train(store, root.name, run) for run in self.runs.values()]
+        table = to_table([event for pair in events for event in pair])
+        store.put(fold_name(1), encode(table, kind="events"))
         (root / "sweep").mkdir(exist_ok=True)
         return root
 
@@ -73,16 +77,16 @@ class Simulation:
         )
 
 
-def _train(store, ledger, sweep, run):
+def _train(store, sweep, run):
+    """Writes the rows of a run; returns its two events."""
     shared = {"sweep": sweep, "trial_id": run["id"], "attempt": 0, "ts": START}
-    ledger.record(Event(**shared, status="running"))
     writer = Writer(store, sweep=sweep, trial_id=run["id"], attempt=0, every_s=3600)
     for step in sorted({*run["rows"], STEPS}):
         values = run["rows"].get(step, {})
         inside = {layer: named for layer, named in values.items() if layer is not None}
         writer.write(step, values.get(None, {}), inside)
     writer.close()
-    ledger.record(Event(**shared, status="completed"))
+    return Event(**shared, status="running"), Event(**shared, status="completed")
 
 
 def drift(sim, *, models, z=-0.05, spread=0.005, seeds=SEEDS):

@@ -11,7 +11,7 @@ MODELS = ("mlp", "resnet", "vit", "gpt_nano", "mp_senet")
 
 def held(root):
     """Id -> claim, over one simulated sweep."""
-    return {claim.id: claim for claim in claims([root], draws=200).claims}
+    return {claim.id: claim for claim in claims([root], draws=100).claims}
 
 
 @pytest.fixture(scope="module")
