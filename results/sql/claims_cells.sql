@@ -45,7 +45,7 @@ FROM finals JOIN kept.runs AS runs USING (sweep, trial_id);
 CREATE OR REPLACE TABLE kept.curves AS
 SELECT runs.trial_id, metrics.step, layer, name, value
 FROM metrics JOIN kept.runs AS runs USING (sweep, trial_id)
-WHERE name IN ('drift_z', 'sparsity', 'derivative_sparsity', 'preact_grad_mean');
+WHERE name IN ('drift_z', 'sparsity', 'preact_grad_mean');
 
 -- What a claim's own file fills: its rules, and one sample a part, setting and seed.
 --

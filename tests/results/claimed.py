@@ -146,9 +146,7 @@ LOSSES = {
 SPIKES = {"relu": 4.0, "relu2": 100.0, "relu2_clip 15": 15.0, "relu2_clip 50": 50.0}
 
 
-def spikes(
-    sim, *, losses=(), spike=(), sparsity=0.7, spread=0.002, seeds=SEEDS, gradients=(1.0, None)
-):
+def spikes(sim, *, losses=(), spike=(), spread=0.002, seeds=SEEDS, gradients=(1.0, None)):
     """A4 and A5: the eight activations, with and without a clipped gradient."""
     losses, spike = {**LOSSES, **dict(losses)}, {**SPIKES, **dict(spike)}
     for clipped in gradients:
@@ -207,7 +205,7 @@ def theorem(sim, *, mean=1e-3, seeds=range(30), data=("real", "random"), losses=
 
 
 def flatness(sim, *, plain=0.5, changed=0.8, identity=1.0, seeds=SEEDS):
-    """B: derivative sparsity with the three changes and without, and the flatness identity."""
+    """B: sparsity with the three changes and without, and the flatness identity."""
     both = {"kind": "token_bias", "base": {"kind": "restricted_layernorm"}}
     for model in ("vit", "gpt_nano"):
         for seed in seeds:
@@ -219,7 +217,7 @@ def flatness(sim, *, plain=0.5, changed=0.8, identity=1.0, seeds=SEEDS):
                 }
                 sim.add(
                     *(model, kind, seed),
-                    curves={"derivative_sparsity": {0: 0.5, 50: sparse, STEPS: sparse}},
+                    curves={"sparsity": {0: 0.5, 50: sparse, STEPS: sparse}},
                     layers=layers,
                     train={"of": "flatness"},
                     **({"norm": norm} if norm else {}),
