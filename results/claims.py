@@ -86,6 +86,7 @@ def _fits(reader: Reader, sweep: str, *, draws: int) -> list[dict[str, Any]]:
             **{"sweep": sweep, "place": fit.group, "trials": list(fit.cells), "break": fit.break_},
             "low": None if fit.interval is None else fit.interval[0],
             "high": None if fit.interval is None else fit.interval[1],
+            "missing": len(fit.missing),
         }
         for fit in cliff(reader, draws=draws)
     ]
@@ -102,11 +103,12 @@ def _prepare(reader: Reader, fits: Sequence[dict[str, Any]]) -> None:
     )
     reader.trusted(
         "CREATE OR REPLACE TABLE kept.fits (sweep VARCHAR, place VARCHAR, trials VARCHAR[],"
-        ' "break" DOUBLE, low DOUBLE, high DOUBLE)'
+        ' "break" DOUBLE, low DOUBLE, high DOUBLE, missing BIGINT)'
     )
     for fit in fits:
         reader.trusted(
-            "INSERT INTO kept.fits VALUES ($sweep, $place, $trials, $break, $low, $high)", fit
+            "INSERT INTO kept.fits VALUES ($sweep, $place, $trials, $break, $low, $high, $missing)",
+            fit,
         )
 
 

@@ -55,6 +55,12 @@ class Simulation:
                     run["rows"].setdefault(step, {}).setdefault(layer, {})[name] = value
         return run["id"]
 
+    def end(self, status, *, where):
+        """Gives those runs another end whose configuration `where` picks."""
+        for run in self.runs.values():
+            if where(run["config"]):
+                run["status"] = status
+
     def write(self, root):
         """Writes everything, each run completed in one attempt; returns the run directory."""
         store = Store(root)
@@ -86,7 +92,7 @@ def _train(store, sweep, run):
         inside = {layer: named for layer, named in values.items() if layer is not None}
         writer.write(step, values.get(None, {}), inside)
     writer.close()
-    return Event(**shared, status="running"), Event(**shared, status="completed")
+    return Event(**shared, status="running"), Event(**shared, status=run.get("status", "completed"))
 
 
 def drift(sim, *, models, z=-0.05, spread=0.005, seeds=SEEDS):

@@ -139,6 +139,24 @@ def test_one_part_without_data_leaves_a_claim_open(tmp_path):
     assert sum(part.verdict == "supported" for part in found.parts) == 4
 
 
+def test_a_training_that_failed_takes_its_seed_away(tmp_path):
+    sim = Simulation()
+    claimed.relufied(sim)
+    sim.end("failed", where=lambda config: config["seed"] == 1 and config["model"]["kind"] == "vit")
+    parts = {part.part: part for part in held(sim.write(tmp_path / "s"))["A6"].parts}
+    assert (parts["vit, late: cost"].seeds, parts["resnet, late: cost"].seeds) == (2, 3)
+    assert parts["vit, late: cost"].verdict == "not enough data"
+
+
+def test_a_cliff_is_open_while_a_cell_is_missing(tmp_path):
+    sim = Simulation()
+    claimed.cliffs(sim, tau=0.7, models=["vit"])
+    sim.end("cancelled", where=lambda c: c["seed"] == 0 and c["activation"].get("share") == 0.98)
+    parts = {part.part: part for part in held(sim.write(tmp_path / "s"))["A3"].parts}
+    assert parts["vit.topk"].value == pytest.approx(0.7, abs=0.02)
+    assert parts["vit.topk"].verdict == "not enough data"
+
+
 def test_a_cell_of_two_sweeps_counts_once(tmp_path):
     sim = Simulation()
     claimed.growth(sim, seeds=claimed.SEEDS[:2])

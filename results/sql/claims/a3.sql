@@ -13,7 +13,8 @@
 --
 -- Enough to see a break there if there is one: 4 cells below 0.6 and 4 above 0.75 (cliff.sql wants
 -- several sites on each side), and 3 seeds of Top-K. In the pooled grid the 60 cells or more are the
--- replicates, as they were in the paper, so one seed does.
+-- replicates, as they were in the paper, so one seed does. While cells are missing there is no
+-- verdict: those that come last may be those that fall.
 --
 -- (When this was written the 79 cells had been run once, with one seed; no finer grid had been.)
 INSERT INTO kept.found BY NAME
@@ -23,7 +24,7 @@ wanted(part, seeds_needed, fewest) AS (
 ),
 measured AS (
     SELECT
-        place, fits.sweep AS sweep, break, low, high, trials,
+        place, fits.sweep AS sweep, break, low, high, trials, missing,
         count(*) AS cells, count(DISTINCT seed) AS seeds, count(DISTINCT mechanism) AS mechanisms,
         count(*) FILTER (value < 0.6) AS before, count(*) FILTER (value > 0.75) AS behind,
         string_agg(DISTINCT scale, '; ' ORDER BY scale) AS scale
@@ -46,7 +47,7 @@ SELECT
     seeds_needed, scale, 0 AS margin,
     CASE
         WHEN cells IS NULL OR cells < fewest OR seeds < seeds_needed OR before < 4 OR behind < 4
-            THEN 'not enough data'
+            OR missing > 0 THEN 'not enough data'
         WHEN break IS NULL OR high < 0.65 OR low > 0.75 THEN 'not supported'
         WHEN low >= 0.55 AND high <= 0.85 THEN 'supported'
         ELSE 'not enough data'
