@@ -161,6 +161,17 @@ def test_training_depends_on_the_seed_and_validation_does_not() -> None:
     assert torch.equal(one.validation.batch(pick)[0], other.validation.batch(pick)[0])
 
 
+def test_random_speech_holds_nothing_to_learn() -> None:
+    config = Config(data="random", length=2048, train_size=20, validation_size=20)
+    config.check()
+    one, other = (config.build(seed=seed) for seed in (0, 1))
+    pick = torch.arange(20)
+    splits = (one.train, one.validation, other.train, other.validation)
+    waves = torch.cat([split.batch(pick)[1].flatten(0, 1) for split in splits])
+    products = waves @ waves.T / 2048 - torch.eye(len(waves))
+    assert float(products.abs().max()) < 0.15  # independent, all 160 of them
+
+
 def test_inputs_have_unit_power_and_follow_from_the_targets() -> None:
     config = Config(length=2048)
     inputs, targets = config.build(seed=0).train.batch(torch.tensor([3, 77]))

@@ -8,7 +8,8 @@ outputs the enhanced spectrum, shaped like the inputs. The defaults are at lapto
 `shipped`: 141 s of one voice. Every fifth clip is for validation; noise is made from the clips of
 the same split, so that nothing of one is in the other. Training mixtures are drawn from the
 workload's seed, validation mixtures are the same for all seeds. `voicebank_demand`: pairs from
-folders; sample i is a window of pair i mod their number.
+folders; sample i is a window of pair i mod their number. `random`: clean and noisy are independent
+Gaussian noise from the workload's seed, so that there is nothing to learn.
 """
 
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ from workloads.tasks._speech_scores import Measure, measured, need
 
 __all__ = ["Config", "Recordings"]
 
-_SIZES = {"shipped": (400, 100), "voicebank_demand": _voicebank.SIZES}
+_SIZES = {"shipped": (400, 100), "random": (400, 100), "voicebank_demand": _voicebank.SIZES}
 _EVERY = 5  # which clip is for validation
 _FIXED = 0  # seed of the validation mixtures
 
@@ -49,8 +50,8 @@ class Config(Task):
     score_metric: ClassVar[str] = "val_si_sdr"
     score_rule: ClassVar[ScoreRule] = "accuracy_ratio"
 
-    data: Literal["shipped", "voicebank_demand"] = Field(
-        default="shipped", description="the speech that ships, or wave files in --data"
+    data: Literal["shipped", "random", "voicebank_demand"] = Field(
+        default="shipped", description="the speech that ships, noise, or wave files in --data"
     )
     length: int = Field(default=16_000, ge=64, le=1_600_000, description="samples of a window")
     window: int = Field(default=256, ge=16, le=4096, multiple_of=4, description="samples a frame")
@@ -62,10 +63,10 @@ class Config(Task):
     snr: _Ratios = Field(default=(-5.0, 0.0, 5.0), description="dB in training, if shipped")
     validation_snr: _Ratios = Field(default=(-2.5, 2.5), description="dB in validation, if shipped")
     train_size: int | None = Field(
-        default=None, ge=1, description="training windows; null: 400, or one a pair"
+        default=None, ge=1, description="training windows; null: 400, or one a pair of files"
     )
     validation_size: int | None = Field(
-        default=None, ge=1, description="validation windows; null: 100, or one a pair"
+        default=None, ge=1, description="validation windows; null: 100, or one a pair of files"
     )
     losses: Losses = Field(default_factory=Losses, description="weights of the losses")
     discriminator: Discriminator | None = Field(
@@ -124,24 +125,33 @@ class Config(Task):
             need(("pesq",), where="task.discriminator.metric")
         if self.data == "shipped":
             _clips()
-        else:
+        elif self.data == "voicebank_demand":
             _voicebank.check(data_dir, rate=source.RATE)
 
     def build(self, data_dir: Path | None = None, *, seed: int) -> Data:
-        """Returns the windows; the seed draws those for training.
+        """Returns the windows; the seed draws those for training, of `random` all.
 
         Raises:
             DataError: Data are missing or wrong.
         """
-        make = self._mixed if self.data == "shipped" else self._read
         train, validation = self.samples
+        if self.data == "voicebank_demand":
+            return Data(
+                train=self._read(data_dir, "train", train, seed),
+                validation=self._read(data_dir, "validation", validation, _FIXED),
+            )
+        if self.data == "random":
+            return Data(
+                train=self._drawn("train", train, seed),
+                validation=self._drawn("validation", validation, seed),
+            )
         return Data(
-            train=make("train", train, self.snr, seed, data_dir),
-            validation=make("validation", validation, self.validation_snr, _FIXED, data_dir),
+            train=self._mixed("train", train, self.snr, seed),
+            validation=self._mixed("validation", validation, self.validation_snr, _FIXED),
         )
 
     def _mixed(
-        self, split: str, samples: int, ratios: tuple[float, ...], seed: int, _: Path | None
+        self, split: str, samples: int, ratios: tuple[float, ...], seed: int
     ) -> "Recordings":
         clips = [
             clip
@@ -157,14 +167,20 @@ class Config(Task):
             ratios=ratios,
             stream=generator(seed, "speech", split),
         )
-        begins = torch.arange(samples) * self.length
-        sizes = torch.full((samples,), self.length)
-        places = (begins, sizes, torch.zeros_like(begins))
+        return self._windows(clean, noisy)
+
+    def _drawn(self, split: str, samples: int, seed: int) -> "Recordings":
+        stream = generator(seed, "random_speech", split)
+        clean, noisy = torch.randn((2, samples, self.length), generator=stream)
+        return self._windows(clean, noisy)
+
+    def _windows(self, clean: Tensor, noisy: Tensor) -> "Recordings":
+        """Returns windows of their own, (samples, length) each."""
+        begins = torch.arange(len(clean)) * self.length
+        places = (begins, torch.full_like(begins, self.length), torch.zeros_like(begins))
         return Recordings(clean.flatten(), noisy.flatten(), *places, self.length, self.spectrum)
 
-    def _read(
-        self, split: str, samples: int, _: tuple[float, ...], seed: int, folder: Path | None
-    ) -> "Recordings":
+    def _read(self, folder: Path | None, split: str, samples: int, seed: int) -> "Recordings":
         pairs = _voicebank.read(folder, split, rate=source.RATE)
         stream = generator(seed, "speech", split)
         chosen, offsets = windows(pairs.sizes, samples=samples, length=self.length, stream=stream)
