@@ -13,8 +13,8 @@ SWEEPS = Path(__file__).parents[2] / "sweeps"
 FILES = sorted(SWEEPS.rglob("*.yaml"))
 
 CELLS = {
-    **{"smoke": 4, "dense": 30, "sparsity_accuracy": 79},
-    **{"cliff": 117, "drift": 72, "spikes": 80, "relufication": 72, "theorem": 390, "flatness": 50},
+    **{"smoke": 4, "dense": 30, "sparsity_accuracy": 79, "mp_senet": 33},
+    **{"cliff": 117, "drift": 90, "spikes": 80, "relufication": 72, "theorem": 390, "flatness": 50},
 }
 
 
