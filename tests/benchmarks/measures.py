@@ -1,12 +1,14 @@
 """What measuring costs: the share of a default cell's time, per measure and architecture.
 
-    python tests/benchmarks/measures.py [--quick] [--json FILE] [--model NAME] [--device cuda:0]
+    python tests/benchmarks/measures.py [--quick] [--json FILE] [--model NAME]
+                                        [--activation NAME] [--device cuda:0]
 
 A default cell is the dense one of the 79-cell sweep (an MLP trains as its images do): its training
 steps, and its evaluations before the first step, at each interval and at the end. What a measure
 costs is the time of an evaluation with it minus that of one without, of the same weights; the
-kinds of evaluation take turns, and differences are medians over the turns. Derivatives are needed
-for flatness too, so the parts may add up to more than all together. The bar is 15 % for all
+kinds of evaluation take turns, and differences are medians over the turns. What needs gradients is
+measured at two evaluations, the rest at each. The parts share passes (flatness needs derivatives
+and gradients too), so they add up to more than all together. The bar is 15 % for all
 measures. On a CPU, where a worker trains on one thread, time is that thread's own, which a busy
 machine disturbs less; on a GPU it is the clock's. It prints and asserts nothing.
 """
@@ -27,7 +29,7 @@ from torch import nn
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from workloads.config import validate
-from workloads.measures import GROUPS, Weights, evaluate
+from workloads.measures import GROUPS, Weights, cheap, evaluate
 from workloads.programs.supervised import Config
 from workloads.state import State, isolated
 
@@ -113,11 +115,11 @@ def evaluation_times(
     return times
 
 
-def measure(model: str, *, device: str, turns: int, steps: int) -> dict[str, Any]:
+def measure(model: str, *, activation: str, device: str, turns: int, steps: int) -> dict[str, Any]:
     """Returns the seconds of a cell and of its parts, and the share of each measure."""
     clock = Clock(device)
     with isolated(seed=0, threads=1):
-        config = validate(CELLS[model])
+        config = validate(CELLS[model] | {"activation": activation})
         assert isinstance(config, Config)
         step = step_time(config, clock, device=device, steps=steps)
         times = evaluation_times(config, clock, device=device, turns=turns)
@@ -129,16 +131,19 @@ def measure(model: str, *, device: str, turns: int, steps: int) -> dict[str, Any
 
     costs = {"weights": median(times["weights"]), "activity": more("activity", "scores")}
     costs |= {group: more(group, "activity") for group in GROUPS}
-    together = more("all", "scores") + costs["weights"]
-    cell = pace.total * step + evaluations * (median(times["scores"]) + together)
+    counts = dict.fromkeys(("weights", "activity", *cheap(GROUPS)), evaluations)
+    seconds = {name: cost * counts.get(name, 2) for name, cost in costs.items()}
+    always = costs["weights"] + more("magnitudes", "scores")
+    together = evaluations * always + 2 * more("all", "magnitudes")
+    cell = pace.total * step + evaluations * median(times["scores"]) + together
     return {
         "cell_s": cell,
         "step_s": step,
         "steps": pace.total,
         "evaluations": evaluations,
         "scores": evaluations * median(times["scores"]) / cell,
-        "share": {name: evaluations * cost / cell for name, cost in costs.items()},
-        "all": evaluations * together / cell,
+        "share": {name: cost / cell for name, cost in seconds.items()},
+        "all": together / cell,
     }
 
 
@@ -161,12 +166,15 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few turns, within a minute")
     parser.add_argument("--json", metavar="FILE", help="write the figures there as well")
     parser.add_argument("--model", choices=CELLS, action="append", help="only this one")
+    parser.add_argument("--activation", default="relu", help="of the cells, a kind's name")
     parser.add_argument("--device", default="cpu", help="torch's name of the device")
     given = parser.parse_args()
     turns, steps = (2, 20) if given.quick else (7, 60)
     found = {}
     for model in given.model or CELLS:
-        found[model] = measure(model, device=given.device, turns=turns, steps=steps)
+        found[model] = measure(
+            model, activation=given.activation, device=given.device, turns=turns, steps=steps
+        )
         report(model, found[model])
     if given.json:
         Path(given.json).write_text(json.dumps(found, indent=1))

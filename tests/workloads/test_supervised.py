@@ -105,6 +105,16 @@ def test_measures_can_be_left_out_and_change_nothing_else() -> None:
     assert some[-1][1].keys() - little[-1][1].keys() == added
 
 
+def test_what_needs_gradients_is_measured_at_the_ends_or_always() -> None:
+    values = {**MLP, "train": {"steps": 4, "evaluate_every": 2}}
+    costly = {"derivative_sparsity", "preact_grad_mean", "aug_flatness", "flatness_ratio"}
+    for at, steps in (("ends", [0, 4]), ("evaluations", [0, 2, 4])):
+        rows = straight({**values, "gradients_at": at})
+        assert [step for step, metrics, _ in rows if costly & metrics.keys()] == steps
+        assert [step for step, metrics, _ in rows if "spike_ratio" in metrics] == [0, 2, 4]
+        assert all(costly <= metrics.keys() for step, metrics, _ in rows if step in steps)
+
+
 def test_it_learns() -> None:
     values = {**MLP, "task": {"kind": "fashion_mnist", "train_size": 2000}, "train": {"epochs": 3}}
     rows = straight(values)

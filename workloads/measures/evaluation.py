@@ -15,7 +15,7 @@ from workloads.measures.sensitivity import Sensitivity
 from workloads.measures.weights import Layers
 from workloads.tasks import Split, Task
 
-__all__ = ["GROUPS", "Group", "Groups", "evaluate"]
+__all__ = ["GROUPS", "Group", "Groups", "cheap", "evaluate"]
 
 Group = Literal["magnitudes", "derivatives", "gradients", "flatness"]
 
@@ -26,6 +26,11 @@ GROUPS: tuple[Group, ...] = ("magnitudes", "derivatives", "gradients", "flatness
 def _in_order(groups: tuple[Group, ...]) -> tuple[Group, ...]:
     """Spells the same groups one way."""
     return tuple(group for group in GROUPS if group in groups)
+
+
+def cheap(groups: tuple[Group, ...]) -> tuple[Group, ...]:
+    """Returns those that take no gradients."""
+    return tuple(group for group in groups if group == "magnitudes")
 
 
 Groups = Annotated[tuple[Group, ...], Field(strict=False), AfterValidator(_in_order)]

@@ -6,7 +6,7 @@ Must never know where progress goes, who iterates, or any particular task, model
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import (
@@ -24,7 +24,7 @@ from workloads.activations import Activation
 from workloads.config import Program, Progress, ScoreRule
 from workloads.constraints import constrain
 from workloads.kinds import Kind, Part, load, one_of, refusal
-from workloads.measures import GROUPS, Groups, Weights, evaluate
+from workloads.measures import GROUPS, Groups, Weights, cheap, evaluate
 from workloads.models import Model
 from workloads.norms import Norm
 from workloads.optimizers import Optimizer
@@ -114,6 +114,11 @@ class Config(Program):
     measures: Groups = Field(
         default=GROUPS,
         description="what evaluations measure besides scores, weights, sparsity and spike_max",
+        json_schema_extra={"since": 2},
+    )
+    gradients_at: Literal["ends", "evaluations"] = Field(
+        default="ends",
+        description="when measures that need gradients are due: before step 1 and last, or always",
         json_schema_extra={"since": 2},
     )
 
@@ -245,6 +250,7 @@ class Supervised:
         self, step: int, pace: Pace, model: nn.Module, data: Data, weights: Weights, state: State
     ) -> Progress:
         """Returns all measures at a step."""
+        every = self.config.gradients_at == "evaluations" or step in (0, pace.total)
         with state.stopwatch("evaluate"):
             scores, activity = evaluate(
                 model,
@@ -252,7 +258,7 @@ class Supervised:
                 data.validation,
                 batch_size=self.config.train.batch_size,
                 device=state.device,
-                groups=self.config.measures,
+                groups=self.config.measures if every else cheap(self.config.measures),
             )
             drift, tensors = weights.measure()
         return Progress(step, {"epoch": pace.epoch(step), **scores, **drift}, activity | tensors)
