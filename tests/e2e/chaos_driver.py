@@ -17,7 +17,7 @@ from tests.e2e.conftest import COMMAND
 
 __all__ = ["Driver"]
 
-LONGEST_S: Final = 180.0
+LONGEST_S: Final = 240.0
 """A driver that takes longer hangs: a whole undisturbed sweep takes a tenth."""
 
 

@@ -28,18 +28,30 @@ CALM = Kept(
 )
 
 
-@pytest.mark.ray
-@pytest.mark.skipif(sys.platform != "linux", reason="orphans are found in /proc")
-def test_a_sweep_that_is_struck_loses_and_doubles_nothing() -> None:
+def burn(*, rounds: int, seed: int, seconds: float) -> None:
+    """Runs the program and looks at what it says last."""
+    given = ["--rounds", str(rounds), "--seed", str(seed)]
     done = subprocess.run(
-        [sys.executable, str(PROGRAM), "--rounds", "1", "--seed", "79"],
-        capture_output=True,
-        text=True,
-        timeout=280,
+        [sys.executable, str(PROGRAM), *given], capture_output=True, text=True, timeout=seconds
     )
     assert done.returncode == 0, done.stdout + done.stderr
     last = done.stdout.splitlines()[-1]
-    assert re.fullmatch(r"rounds=1 kills=[1-9]\d* rows=[1-9]\d{3} lost=0 doubled=0", last), last
+    sound = rf"rounds={rounds} kills=[1-9]\d* rows=[1-9]\d+ lost=0 doubled=0"
+    assert re.fullmatch(sound, last), last
+
+
+@pytest.mark.ray
+@pytest.mark.skipif(sys.platform != "linux", reason="orphans are found in /proc")
+def test_a_sweep_that_is_struck_loses_and_doubles_nothing() -> None:
+    burn(rounds=1, seed=79, seconds=280)
+
+
+@pytest.mark.ray
+@pytest.mark.long
+@pytest.mark.timeout(7200)
+@pytest.mark.skipif(sys.platform != "linux", reason="orphans are found in /proc")
+def test_sixty_sweeps_that_are_struck_lose_and_double_nothing() -> None:
+    burn(rounds=60, seed=0, seconds=7100)
 
 
 def test_the_undisturbed_run_compares_well_with_itself() -> None:
