@@ -25,14 +25,14 @@ SELECT
     coalesce(config->>'$.task.criterion', 'cross_entropy') AS criterion,
     config->>'$.activation.kind' AS kind,
     coalesce(config->>'$.norm.kind', '') NOT SIMILAR TO 'quantile.*|restricted.*|token_bias' AS plain,
-    concat_ws(' ', kind, printf('%g', (config->>'$.activation.clip')::DOUBLE)) AS activation,
-    if((config->>'$.train.clip_grad_norm')::DOUBLE > 0, 'clipped', 'unclipped') AS gradient,
+    concat_ws(' ', kind, printf('%g', try_cast(config->>'$.activation.clip' AS DOUBLE))) AS activation,
+    if(try_cast(config->>'$.train.clip_grad_norm' AS DOUBLE) > 0, 'clipped', 'unclipped') AS gradient,
     json_merge_patch(config, '{"activation": null, "seed": null}')::VARCHAR AS setting,
     format(
         '{}{} on {}, {} steps', model,
         coalesce(' (' || nullif(list_aggregate(list_transform(
             list_filter(json_keys(config, '$.model'), lambda k: k <> 'kind'),
-            lambda k: k || ' ' || json_extract_string(config, '$.model.' || k)
+            lambda k: k || ' ' || (config->'$.model'->>k)
         ), 'string_agg', ', '), '') || ')', ''),
         task, step
     ) AS scale

@@ -3,8 +3,10 @@
 import pytest
 
 from results.claims import claims, names
+from results.store import Store
 from tests.results import claimed
 from tests.results.claimed import Simulation
+from tests.results.sweeps import finish, plan
 
 MODELS = ("mlp", "resnet", "vit", "gpt_nano", "mp_senet")
 
@@ -155,6 +157,20 @@ def test_a_cliff_is_open_while_a_cell_is_missing(tmp_path):
     parts = {part.part: part for part in held(sim.write(tmp_path / "s"))["A3"].parts}
     assert parts["vit.topk"].value == pytest.approx(0.7, abs=0.02)
     assert parts["vit.topk"].verdict == "not enough data"
+
+
+def test_sweeps_of_other_programs_are_passed_over(tmp_path):
+    """Also where their configuration has our keys with values of another kind."""
+    store = Store(tmp_path / "theirs")
+    odd = {"kind": "x", "a.b": 1, 'q"$': [2], "": None}
+    values = {"kind": "command", "model": odd, "activation": {"clip": "no"}, "task": "text"}
+    plan(store, [
+        {"trial_id": "t1", "config": {"steps": 3, "value": 0.5}, "seed": None},
+        {"trial_id": "t2", "config": {**values, "train": {"clip_grad_norm": "off"}}},
+    ])  # fmt: skip
+    for trial_id in ("t1", "t2"):
+        finish(store, trial_id, {"val_loss": 1.0, "drift_z": -1.0, "sparsity": 0.5})
+    assert {claim.cells for claim in claims([tmp_path / "theirs"]).claims} == {0}
 
 
 def test_a_cell_of_two_sweeps_counts_once(tmp_path):
