@@ -31,12 +31,12 @@ __all__ = ["Sensitivity"]
 
 
 class _Site(NamedTuple):
-    """One call of an activation: p, σ(p), 1 where σ'(p) = 0 and else 0, and whose output p is."""
+    """One call of an activation: p, σ(p), 1 where σ'(p) ≠ 0 and else 0, and whose output p is."""
 
     name: str
     before: Tensor
     after: Tensor
-    flat: Tensor | None
+    active: Tensor | None
     feeder: "_Linear | None"
 
 
@@ -114,17 +114,17 @@ class Sensitivity:
         if not (before.requires_grad and after.requires_grad):
             return
         feeder = next((call for call in self._linear_calls if _same(call.after, before)), None)
-        flat = None
+        active = None
         if self._derivatives or feeder is not None:
             # Of ReLU the output says where the derivative is 0, which saves a pass.
             is_relu = isinstance(module, nn.ReLU)
             slope = after.detach() if is_relu else self._slope(name, before, after)
             if feeder is not None:
                 # Floats, since on a CPU a product with them is twice as fast as with booleans.
-                flat = torch.eq(slope, 0, out=torch.empty_like(slope))
+                active = torch.ne(slope, 0, out=torch.empty_like(slope))
             self._sum(name, "flat", count_zeros(in_memory_order(slope)))
         self._count(name, before.numel())
-        self._site_calls.append(_Site(name, before, after, flat, feeder))
+        self._site_calls.append(_Site(name, before, after, active, feeder))
 
     def _slope(self, name: str, before: Tensor, after: Tensor) -> Tensor:
         """Returns σ'(p), entry by entry.
@@ -164,13 +164,12 @@ class Sensitivity:
     def _add_active(self, site: _Site, grad: Tensor) -> None:
         """Sums g²‖x‖² over the entries of one call that are active."""
         assert site.feeder is not None
-        assert site.flat is not None
-        through = torch.addcmul(grad, grad, site.flat, value=-1)
-        through = through.reshape(site.feeder.after.shape)
-        name, entries = site.feeder.name, site.flat.numel()
+        assert site.active is not None
+        name = site.feeder.name
+        self._sum(name, "active", site.active.sum(-1))
+        through = site.active.mul_(grad).reshape(site.feeder.after.shape)
         self._sum(name, "active flatness", _weighed(through, site.feeder.before))
-        self._sum(name, "active", entries - site.flat.sum(-1).sum(dtype=torch.float64))
-        self._count(name, entries)
+        self._count(name, through.numel())
 
     def _sum(self, name: str, of: str, values: Tensor) -> None:
         part = values.detach().sum(dtype=torch.float64)
