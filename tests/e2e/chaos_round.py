@@ -46,7 +46,7 @@ class Round:
         faults: file system calls that went wrong.
         lives: exit code of every driver.
         fallen: the blows, in order.
-        said: the last line of every driver that did not end well.
+        said: the last line of every driver that did not end well, unless it was killed.
         left_out: why the disk was not filled; None where it could be.
         seconds: what took how long.
     """
@@ -139,7 +139,7 @@ def _live(done: Round, scene: Scene, sweep: Path, said: Path) -> None:
 def _listen(done: Round, driver: Driver) -> None:
     """Notes what a driver that did not end well said, and whether it may say so."""
     words = driver.words().strip()
-    if words:
+    if words and driver.code != -signal.SIGKILL:
         done.said.append(words.splitlines()[-1][:300])
     if "this should not happen" in words or "Traceback" in words:
         done.verdict.problems.append(f"a driver broke: {words[-3000:]}")
