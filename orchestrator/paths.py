@@ -125,5 +125,5 @@ def shipped_sweeps() -> dict[str, Path]:
     here = Path(__file__).parent
     for folder in (here / "sweeps", here.parent / "sweeps"):
         if folder.is_dir():
-            return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+            return {path.stem: path for path in sorted(folder.rglob("*.yaml"))}
     return {}

@@ -95,8 +95,8 @@ def _run(claim: Claim) -> str:
         f"{len(chosen)} {word}"
         for word, chosen in (
             ("without data", [part for part in lacking if not part.seeds]),
-            ("with too few seeds or cells", [p for p in lacking if p.seeds and p.interval is None]),
-            ("with too wide an interval", [p for p in lacking if p.seeds and p.interval]),
+            ("with too few seeds", [p for p in lacking if p.seeds and p.too_few]),
+            ("with too few cells or too wide an interval", [p for p in lacking if not p.too_few]),
         )
         if chosen
     ]

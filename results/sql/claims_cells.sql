@@ -29,12 +29,12 @@ SELECT
     if(try_cast(config->>'$.train.clip_grad_norm' AS DOUBLE) > 0, 'clipped', 'unclipped') AS gradient,
     json_merge_patch(config, '{"activation": null, "seed": null}')::VARCHAR AS setting,
     format(
-        '{}{} on {}, {} steps', model,
+        '{}{} on {}, {} step{}', model,
         coalesce(' (' || nullif(list_aggregate(list_transform(
             list_filter(json_keys(config, '$.model'), lambda k: k <> 'kind'),
             lambda k: k || ' ' || (config->'$.model'->>k)
         ), 'string_agg', ', '), '') || ')', ''),
-        task, step
+        task, step, if(step = 1, '', 's')
     ) AS scale
 FROM ended;
 

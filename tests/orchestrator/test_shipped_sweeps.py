@@ -11,6 +11,7 @@ from results.claims import claims
 
 SWEEPS = Path(__file__).parents[2] / "sweeps"
 FILES = sorted(SWEEPS.rglob("*.yaml"))
+PATHS = {path.stem: path for path in FILES}
 
 CELLS = {
     **{"smoke": 4, "dense": 30, "sparsity_accuracy": 79, "mp_senet": 33},
@@ -33,18 +34,23 @@ def test_it_says_how_to_run_it_what_it_costs_and_what_for(path):
 
 @pytest.mark.parametrize(("name", "cells"), CELLS.items())
 def test_it_has_so_many_cells(name, cells):
-    loaded = load_sweep(SWEEPS / f"{name}.yaml")
+    loaded = load_sweep(PATHS[name])
     assert loaded.sweep.name == name
     found = expand(loaded)
     assert len(found) == cells
-    told = re.search(r"cost: +(\d+) cells", opening(SWEEPS / f"{name}.yaml"))
+    told = re.search(r"cost: +(\d+) cells", opening(PATHS[name]))
     assert told is None or int(told[1]) == cells
+
+
+def test_names_differ_wherever_the_files_lie():
+    """A sweep's run directory has its name, which is its file's."""
+    assert len(PATHS) == len(FILES)
 
 
 def test_cells_that_two_sweeps_share_are_the_same_trial():
     """The finer grid of the cliff takes over what the 79 cells have of it."""
     coarse, fine = (
-        {cell.trial_id: cell.config for cell in expand(load_sweep(SWEEPS / f"{name}.yaml"))}
+        {cell.trial_id: cell.config for cell in expand(load_sweep(PATHS[name]))}
         for name in ("sparsity_accuracy", "cliff")
     )
     shared = [coarse[id_]["activation"] for id_ in coarse.keys() & fine.keys()]
