@@ -7,9 +7,11 @@ own retries, checkpoints of its state) costs a second a trial and cannot resume.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import logging
 import os
+import pickle
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -175,7 +177,7 @@ class _Wave:
             return None
         self._left -= 1
         self._running[name] = attempt
-        return {"attempt": attempt}
+        return {"attempt": _sealed(attempt)}
 
     def started(self, name: str) -> None:
         """Hears from Tune that a worker has begun with a trial; until then it was pending."""
@@ -207,10 +209,22 @@ def _name(trial: Any) -> str:  # noqa: ANN401
     return str(trial.trial_id)
 
 
+def _sealed(attempt: Attempt) -> str:
+    """An attempt as one text: Tune copies parameters and writes them as JSON again and again."""
+    return base64.b64encode(pickle.dumps(attempt)).decode()
+
+
+def _opened(config: Mapping[str, Any]) -> Attempt:
+    """What `_sealed` closed, on its way from this driver to its worker."""
+    attempt = pickle.loads(base64.b64decode(config["attempt"]))
+    assert isinstance(attempt, Attempt)
+    return attempt
+
+
 def _placement(config: Mapping[str, Any]) -> Any:  # noqa: ANN401
     from ray import tune
 
-    asked: Resources = config["attempt"].resources
+    asked = _opened(config).resources
     bundle = {"CPU": asked.cpu, "GPU": asked.gpu, "memory": float(asked.memory or 0)}
     return tune.PlacementGroupFactory([{name: n for name, n in bundle.items() if n > 0}])
 
@@ -222,7 +236,7 @@ def _trainable() -> type:
         """Runs one whole attempt in its first and only step."""
 
         def step(self) -> dict[str, Any]:
-            return {"done": True, "outcome": run_in_worker(self.config["attempt"])}
+            return {"done": True, "outcome": run_in_worker(_opened(self.config))}
 
         def reset_config(self, new_config: dict[str, Any]) -> bool:
             return True
