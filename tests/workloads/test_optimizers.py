@@ -56,7 +56,7 @@ def test_sgd_is_its_formula(nesterov: bool) -> None:
     assert found == pytest.approx(expected, rel=1e-5)
 
 
-@pytest.mark.parametrize("kind", names("workloads.optimizers"))
+@pytest.mark.parametrize("kind", sorted(set(names("workloads.optimizers")) - {"muon"}))
 def test_optimizers_are_fused_and_spare_vectors_from_decay(kind: str) -> None:
     config = load("workloads.optimizers", kind).model_validate({"weight_decay": 0.3})
     assert isinstance(config, Optimizer)
