@@ -1,13 +1,31 @@
-"""Types what torch hands to both halves of an autograd function.
+"""What autograd functions share: the type of their context, and how they meet autocast.
 
 Must never know any particular function.
 """
 
-from typing import Protocol
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Protocol
 
+import torch
 from torch import Tensor
 
-__all__ = ["Context"]
+__all__ = ["Context", "in_float32", "without_autocast"]
+
+
+def in_float32(x: Tensor) -> Tensor:
+    """Returns x in float32 where autocast made it shorter, else x itself.
+
+    Autocast knows torch's own norms and keeps them in float32; written-out ones ask for it here.
+    """
+    shorter = x.dtype in (torch.bfloat16, torch.float16)
+    return x.float() if shorter and torch.is_autocast_enabled(x.device.type) else x
+
+
+def without_autocast(x: Tensor) -> AbstractContextManager[Any]:
+    """Returns a context in which nothing computed from x is made shorter."""
+    if not torch.is_autocast_enabled(x.device.type):
+        return nullcontext()
+    return torch.autocast(x.device.type, enabled=False)
 
 
 class Context(Protocol):

@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from workloads.config import Progress, validate
-from workloads.programs.supervised import Config, Supervised, _Order
+from workloads.programs.supervised import Config, Supervised
 from workloads.state import CheckpointError, State, isolated
+from workloads.training.order import Order
 
 IMAGES = {"kind": "fashion_mnist", "train_size": 200, "validation_size": 50}
 TOKENS = {"kind": "austen", "length": 16, "train_size": 200, "validation_size": 20}
@@ -144,7 +145,7 @@ def test_an_epoch_sees_every_sample_once_in_a_new_order() -> None:
     split = validate(MLP).task.build(seed=0).train  # type: ignore[attr-defined]
 
     def labels(seed: int, updates: range) -> list[list[int]]:
-        order = _Order(split, batch_size=50, seed=seed, device="cpu")
+        order = Order(split, batch_size=50, seed=seed, device="cpu")
         return [order.batch(update)[1].tolist() for update in updates]
 
     first, second = labels(0, range(4)), labels(0, range(4, 8))

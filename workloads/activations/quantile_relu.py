@@ -19,7 +19,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from workloads.activations import Activation
-from workloads.autograd import Context
+from workloads.autograd import Context, in_float32
 from workloads.order_statistics import Quantile, add_gradient_, find_quantile
 
 __all__ = ["Config"]
@@ -56,14 +56,16 @@ class QuantileReLU(nn.Module):
         self._take_shape(x)
         if not self.training:
             return functional.relu(x - self.running_quantile)
-        y, batch_quantile = _BatchQuantileReLU.apply(x, self.q)  # type: ignore[no-untyped-call]
+        y, batch_quantile = _BatchQuantileReLU.apply(  # type: ignore[no-untyped-call]
+            in_float32(x), self.q
+        )
         self.running_quantile.lerp_(batch_quantile, self.momentum)
         out: Tensor = y
-        return out
+        return out.to(x.dtype)
 
     def _take_shape(self, x: Tensor) -> None:
         if self.running_quantile.numel() == 0:
-            self.running_quantile = x.new_zeros(x.shape[1:])
+            self.running_quantile = in_float32(x).new_zeros(x.shape[1:])
         if self.running_quantile.shape != x.shape[1:]:
             raise ValueError(
                 f"quantile_relu: samples keep the shape {tuple(self.running_quantile.shape)} of the"

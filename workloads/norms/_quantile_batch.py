@@ -14,6 +14,7 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from workloads.autograd import in_float32
 from workloads.norms._centre import CentreContext, RunningCentre, add_centre_gradient_, find_centre
 
 __all__ = ["QuantileBatchNorm"]
@@ -64,6 +65,7 @@ class QuantileBatchNorm(nn.Module):
                 f"quantile norm: needs (batch, channels, positions ...), got {tuple(x.shape)}."
                 " Use batchnorm where a channel has one value."
             )
+        x = in_float32(x)
         stored = self.centre.stored()
         if not self.training:
             return functional.batch_norm(

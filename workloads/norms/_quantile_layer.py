@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
+from workloads.autograd import in_float32, without_autocast
 from workloads.norms._centre import CentreContext, RunningCentre, add_centre_gradient_, find_centre
 
 __all__ = ["QuantileLayerNorm"]
@@ -56,10 +57,12 @@ class QuantileLayerNorm(nn.Module):
                 f"quantile_layernorm: needs (batch, {len(self.centre.value)} tokens, channels),"
                 f" got {tuple(x.shape)}. Its centres belong to positions: keep the length."
             )
+        x = in_float32(x)
         stored = self.centre.stored()
-        y, centre = _CentredLayerNorm.apply(  # type: ignore[no-untyped-call]
-            x, self.weight, self.bias, stored, self.q, self.eps
-        )
+        with without_autocast(x):
+            y, centre = _CentredLayerNorm.apply(  # type: ignore[no-untyped-call]
+                x, self.weight, self.bias, stored, self.q, self.eps
+            )
         if stored is None:
             self.centre.update(centre)
         out: Tensor = y

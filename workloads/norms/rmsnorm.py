@@ -14,7 +14,7 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from workloads.autograd import Context
+from workloads.autograd import Context, in_float32, without_autocast
 from workloads.norms import Layout, Norm
 
 __all__ = ["Config"]
@@ -39,7 +39,9 @@ class RMSNorm(nn.RMSNorm):
         """(batch, ..., channels) to the same shape."""
         if x.device.type != "cpu":
             return functional.rms_norm(x, self.normalized_shape, self.weight, self.eps)
-        y: Tensor = _RMSNorm.apply(x, self.weight, self.eps)  # type: ignore[no-untyped-call]
+        x = in_float32(x)
+        with without_autocast(x):
+            y: Tensor = _RMSNorm.apply(x, self.weight, self.eps)  # type: ignore[no-untyped-call]
         return y
 
 

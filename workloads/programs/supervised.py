@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import torch
 from pydantic import (
     BeforeValidator,
     Field,
@@ -17,13 +16,13 @@ from pydantic import (
     WrapValidator,
     model_validator,
 )
-from torch import Tensor, nn
+from torch import nn
 
 from workloads import streams
 from workloads.activations import Activation
 from workloads.config import Program, Progress, ScoreRule
 from workloads.constraints import constrain
-from workloads.kinds import Kind, Part, load, one_of, refusal
+from workloads.kinds import Kind, load, one_of, refusal
 from workloads.measures import GROUPS, Groups, Weights, cheap, evaluate
 from workloads.models import Model
 from workloads.norms import Norm
@@ -32,25 +31,28 @@ from workloads.pace import Every, Pace
 from workloads.schedules import Schedule
 from workloads.shared import once
 from workloads.state import State
-from workloads.tasks import Data, Split, Task
+from workloads.tasks import Data, Task
+from workloads.training.order import Order
+from workloads.training.running import Running
+from workloads.training.updates import Recipe, Updates
 
 __all__ = ["Config", "Supervised", "Train"]
 
 
-class Train(Part):
+_SMOOTHED = (("image", "cross_entropy"), ("tokens", "cross_entropy"))
+
+
+class Train(Recipe):
     """How long and how to train; `epochs` or `steps`, by default one epoch."""
 
     epochs: float | None = Field(default=None, gt=0, description="passes over the training set")
     steps: int | None = Field(default=None, ge=1, description="updates, instead of epochs")
-    batch_size: int = Field(default=64, ge=1, description="samples per update")
+    batch_size: int = Field(default=64, ge=1, description="samples per batch, which is an update")
     optimizer: Annotated[Optimizer, one_of("workloads.optimizers")] = Field(
         default="adamw", validate_default=True, description="turns gradients into updates"
     )
     schedule: Annotated[Schedule, one_of("workloads.schedules")] = Field(
         default="one_cycle", validate_default=True, description="factor of the learning rate"
-    )
-    clip_grad_norm: float | None = Field(
-        default=None, gt=0, description="largest 2-norm of the whole gradient; null: no clip"
     )
     evaluate_every: Every = Field(
         default="1 epoch", description="'N epochs' or steps; also before the first and at the end"
@@ -72,10 +74,10 @@ class Train(Part):
         """Returns the length of training in updates, incomplete batches being left out.
 
         Args:
-            samples: Size of the training set, at least `batch_size`.
+            samples: Size of the training set, at least `batch_size · accumulate`.
         """
         return Pace(
-            steps_per_epoch=samples // self.batch_size,
+            steps_per_epoch=samples // (self.batch_size * self.accumulate),
             epochs=self.epochs,
             steps=self.steps,
             evaluate_every=self.evaluate_every,
@@ -130,10 +132,7 @@ class Config(Program):
                 f" got {self.task.kind}, which gives {self.task.gives}. Choose another model."
             )
             raise refusal(("model",), message, self.model.kind)
-        samples, batch = self.task.samples[0], self.train.batch_size
-        if batch > samples:
-            message = f"at most the {samples} training samples, got {batch}. Take fewer."
-            raise refusal(("train", "batch_size"), message, batch)
+        self._fits_training()
         tests: dict[str, Callable[[], None]] = {
             "model": lambda: self.model.fits(self.task.inputs, self.task.outputs),
             "norm": lambda: self.model.accepts(self.norm),
@@ -146,6 +145,22 @@ class Config(Program):
             except ValueError as refused:
                 raise refusal((key,), str(refused), getattr(self, key).kind) from None
         return self
+
+    def _fits_training(self) -> None:
+        """Raises where the training asks of the task what it does not have."""
+        train, samples = self.train, self.task.samples[0]
+        batch = train.batch_size * train.accumulate
+        if batch > samples:
+            message = f"at most the {samples} training samples, got {batch}. Take fewer."
+            raise refusal(("train", "batch_size"), message, batch)
+        for name in ("mixup", "cutmix"):
+            if getattr(train, name) and self.task.gives != "image":
+                message = f"mixes images, got {self.task.kind}, which gives {self.task.gives}."
+                raise refusal(("train", name), f"{message} Set it to 0.", getattr(train, name))
+        criterion = getattr(self.task, "criterion", "cross_entropy")
+        if train.label_smoothing and (self.task.gives, criterion) not in _SMOOTHED:
+            message = f"smooths classes under cross-entropy, got {self.task.kind}. Set it to 0."
+            raise refusal(("train", "label_smoothing"), message, train.label_smoothing)
 
     @property
     def score_rule(self) -> ScoreRule:
@@ -203,10 +218,23 @@ class Supervised:
         optimizer = train.optimizer.build(list(model.named_parameters()))
         constrain(model, optimizer)
         rates = [group["lr"] for group in optimizer.param_groups]
-        weights, running = Weights(model), _Running(state.device)
+        weights, running = Weights(model), Running(state.device)
         objective = config.task.objective(state.device)
-        order = _Order(
-            data.train, batch_size=train.batch_size, seed=config.seed, device=state.device
+        order = Order(
+            data.train,
+            batch_size=train.batch_size,
+            accumulate=train.accumulate,
+            seed=config.seed,
+            device=state.device,
+            timed=lambda: state.stopwatch("data"),
+        )
+        updates = Updates(
+            train,
+            model=model,
+            optimizer=optimizer,
+            loss=objective.loss,
+            seed=config.seed,
+            device=state.device,
         )
         state.steps_per_epoch, state.steps = pace.steps_per_epoch, pace.total
         state.attach(model=model, optimizer=optimizer, weights=weights, running=running)
@@ -215,17 +243,10 @@ class Supervised:
             yield self._evaluated(0, pace, model, data, weights, state)
         for update in range(state.step, pace.total):
             started = clock()
-            with state.stopwatch("data"):
-                inputs, targets = order.batch(update)
             factor = train.schedule.factor(update, steps=pace.total)
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 group["lr"] = rate * factor
-            optimizer.zero_grad(set_to_none=True)
-            loss = objective.loss(model(inputs), targets)
-            loss.backward()  # type: ignore[no-untyped-call]
-            if train.clip_grad_norm is not None:
-                nn.utils.clip_grad_norm_(model.parameters(), train.clip_grad_norm)
-            optimizer.step()
+            loss = updates.run(update, order)
             running.add(loss, clock() - started)
             state.step = step = update + 1
             progress = Progress(step)
@@ -262,57 +283,3 @@ class Supervised:
             )
             drift, tensors = weights.measure()
         return Progress(step, {"epoch": pace.epoch(step), **scores, **drift}, activity | tensors)
-
-
-class _Order:
-    """The order in which samples are seen, a pure function of seed and update."""
-
-    def __init__(self, split: Split, *, batch_size: int, seed: int, device: str) -> None:
-        self._split, self._size, self._seed = split, batch_size, seed
-        self._per_epoch = len(split) // batch_size
-        self._epoch = -1
-        self._batches: tuple[Tensor, ...] = ()
-        self._device = device
-
-    def batch(self, update: int) -> tuple[Tensor, Tensor]:
-        """Returns inputs and targets of one update, 0 and up."""
-        epoch, position = divmod(update, self._per_epoch)
-        if epoch != self._epoch:
-            stream = streams.generator(self._seed, "order", epoch)
-            order = torch.randperm(len(self._split), generator=stream)
-            self._batches = torch.split(order.to(self._device), self._size)
-            self._epoch = epoch
-        return self._split.batch(self._batches[position])
-
-
-class _Running:
-    """Sums since the last report; the loss stays on the device until then."""
-
-    def __init__(self, device: str) -> None:
-        self._loss = torch.zeros((), dtype=torch.float64, device=device)
-        self._steps, self._seconds = 0, 0.0
-
-    def state_dict(self) -> dict[str, Any]:
-        """Returns the sums."""
-        return {"loss": self._loss, "steps": self._steps, "seconds": self._seconds}
-
-    def load_state_dict(self, state_dict: dict[str, Any], /) -> None:
-        """Takes sums saved earlier."""
-        self._loss.copy_(state_dict["loss"])
-        self._steps, self._seconds = state_dict["steps"], state_dict["seconds"]
-
-    def add(self, loss: Tensor, seconds: float) -> None:
-        """Counts one step."""
-        self._loss += loss.detach()
-        self._steps += 1
-        self._seconds += seconds
-
-    def take(self, clock: Callable[[], float]) -> dict[str, float]:
-        """Returns the means and starts anew; waits for the device, which is part of the time."""
-        started = clock()
-        total = float(self._loss)
-        seconds = self._seconds + clock() - started
-        means = {"train_loss": total / self._steps, "step_time_s": seconds / self._steps}
-        self._loss.zero_()
-        self._steps, self._seconds = 0, 0.0
-        return means

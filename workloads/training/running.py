@@ -1,0 +1,46 @@
+"""Sums what happens between two reports of a training.
+
+Must never know what is reported, nor when.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+__all__ = ["Running"]
+
+
+class Running:
+    """Sums since the last report; the loss stays on the device until then."""
+
+    def __init__(self, device: str) -> None:
+        """Args: device: torch's name of the one that losses are on."""
+        self._loss = torch.zeros((), dtype=torch.float64, device=device)
+        self._steps, self._seconds = 0, 0.0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns the sums."""
+        return {"loss": self._loss, "steps": self._steps, "seconds": self._seconds}
+
+    def load_state_dict(self, state_dict: dict[str, Any], /) -> None:
+        """Takes sums saved earlier."""
+        self._loss.copy_(state_dict["loss"])
+        self._steps, self._seconds = state_dict["steps"], state_dict["seconds"]
+
+    def add(self, loss: Tensor, seconds: float) -> None:
+        """Counts one step."""
+        self._loss += loss.detach()
+        self._steps += 1
+        self._seconds += seconds
+
+    def take(self, clock: Callable[[], float]) -> dict[str, float]:
+        """Returns the means and starts anew; waits for the device, which is part of the time."""
+        started = clock()
+        total = float(self._loss)
+        seconds = self._seconds + clock() - started
+        means = {"train_loss": total / self._steps, "step_time_s": seconds / self._steps}
+        self._loss.zero_()
+        self._steps, self._seconds = 0, 0.0
+        return means
