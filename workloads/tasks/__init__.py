@@ -29,8 +29,12 @@ class Split(ABC):
         """Returns inputs and targets, (batch, ...) each.
 
         Args:
-            indices: (batch,) int64, on the split's device.
+            indices: (batch,) int64, where `indices_on` says.
         """
+
+    def indices_on(self, device: torch.device | str) -> torch.device | str:
+        """Returns where indices should lie for batches on that device: here there too."""
+        return device
 
     @abstractmethod
     def to(self, device: torch.device | str) -> "Split":

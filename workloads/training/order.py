@@ -43,7 +43,7 @@ class Order:
         self._per_epoch = len(split) // (batch_size * accumulate) * accumulate
         self._epoch = -1
         self._batches: tuple[Tensor, ...] = ()
-        self._device = torch.device(device)
+        self._device = torch.device(split.indices_on(device))
         self._timed = timed
 
     def batch(self, number: int) -> tuple[Tensor, Tensor]:
