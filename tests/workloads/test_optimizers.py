@@ -61,12 +61,14 @@ def test_optimizers_are_fused_and_spare_vectors_from_decay(kind: str) -> None:
     config = load("workloads.optimizers", kind).model_validate({"weight_decay": 0.3})
     assert isinstance(config, Optimizer)
     model = nn.Sequential(nn.Linear(2, 2), nn.LayerNorm(2))
-    optimizer = config.build(model.named_parameters())
+    token_bias = nn.Parameter(torch.zeros(3, 2))
+    optimizer = config.build([*model.named_parameters(), ("mlp.token_bias", token_bias)])
     assert optimizer.defaults["fused"]
     decays = {
         id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]
     }
     assert [decays[id(p)] for p in model.parameters()] == [0.3, 0.0, 0.0, 0.0]
+    assert decays[id(token_bias)] == 0.0
     assert {group["lr"] for group in optimizer.param_groups} == {config.learning_rate}
 
 

@@ -28,10 +28,13 @@ class Optimizer(Kind, ABC):
 def decayed(
     parameters: Iterable[tuple[str, nn.Parameter]], *, weight_decay: float
 ) -> list[dict[str, object]]:
-    """Splits the parameters: matrices and filters decay; gains, biases and scalars do not."""
+    """Splits the parameters: matrices and filters decay; gains, biases and scalars do not.
+
+    A bias is what is called so, of however many dimensions: a bias a token has two.
+    """
     groups: dict[bool, list[Tensor]] = {True: [], False: []}
-    for _, parameter in parameters:
-        groups[parameter.ndim >= 2].append(parameter)
+    for name, parameter in parameters:
+        groups[parameter.ndim >= 2 and not name.endswith("bias")].append(parameter)
     return [
         {"params": members, "weight_decay": weight_decay if decays else 0.0}
         for decays, members in groups.items()
