@@ -14,6 +14,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
+import pyarrow as pa
+
 from results import trials as trial_rows
 from results.compacted import PREFIX, read_compacted
 from results.errors import StorageError
@@ -22,11 +24,11 @@ from results.events import (
     EventFiles,
     EventKey,
     fold_name,
-    in_order,
     newest,
     sort_event_names,
     to_table,
 )
+from results.known import KnownEvents
 from results.schema import decode, encode
 from results.store import Resolution, Store, Sync, checkpoint_parts, resolve
 from results.sweeping import SUPERSEDED_AGE_S, sweep_segments
@@ -58,8 +60,7 @@ class Ledger:
         self._store = store
         self._sweep = sweep
         self._clock = clock
-        self._known: dict[EventKey, Event] = {}
-        self._folded: set[EventKey] = set()
+        self._known = KnownEvents()
         self._fold_number = 0
 
     def add(self, rows: Sequence[TrialRow]) -> None:
@@ -120,7 +121,7 @@ class Ledger:
             False if that attempt already has an event of that side: the earlier one stands.
         """
         self._read_fold(sort_event_names(self._store.list("events/fold-")))
-        if event.key in self._folded:
+        if self._known.folded(event.key):
             return False
         data = encode(to_table([replace(event, ts=event.ts or self._now())]), kind="events")
         # A start that a power cut loses leaves a trial that never ran: resume treats both alike.
@@ -160,9 +161,9 @@ class Ledger:
         """
         files = self._refresh()
         self._delete_folded(files)
-        if sum(key not in self._folded for key in files.loose) < at:
+        if sum(not self._known.folded(key) for key in files.loose) < at:
             return False
-        data = encode(to_table(in_order(self._known.values())), kind="events")
+        data = encode(self._known.table(), kind="events")
         # Create-only, so that of two folds at once one loses and repeats itself later.
         return self._store.create(fold_name(files.number + 1), data)
 
@@ -230,8 +231,9 @@ class Ledger:
             files = sort_event_names(self._store.list("events/"))
             self._read_fold(files)
             try:
-                for key in files.loose.keys() - self._known.keys():
-                    self._known[key] = self._read(files.loose[key])[0]
+                for key in files.loose:
+                    if key not in self._known:
+                        self._known[key] = self._read(files.loose[key])[0]
             except StorageError as error:
                 if isinstance(error.__cause__, FileNotFoundError):
                     continue  # Folded and deleted since the listing: the new one names its fold.
@@ -242,21 +244,24 @@ class Ledger:
         """Reads the newest fold once; its rows win over loose files of the same key."""
         if files.fold is None or files.number == self._fold_number:
             return
-        folded = {event.key: event for event in self._read(files.fold)}
-        self._known.update(folded)
-        self._folded = set(folded)
+        self._known.take_fold(self._table(files.fold))
         self._fold_number = files.number
 
     def _read(self, name: str) -> list[Event]:
-        table = decode(self._store.read(name), kind="events", where=self._store.path(name))
-        return Event.from_table(table)
+        return Event.from_table(self._table(name))
+
+    def _table(self, name: str) -> pa.Table:
+        return decode(self._store.read(name), kind="events", where=self._store.path(name))
 
     def _delete_folded(self, files: EventFiles) -> list[str]:
         """Deletes what the newest fold holds, once that fold is old enough."""
         written = self._store.modified(files.fold) if files.fold else None
         if written is None or self._clock() - written < SUPERSEDED_AGE_S:
             return []
-        gone = [*files.older, *(name for key, name in files.loose.items() if key in self._folded)]
+        gone = [
+            *files.older,
+            *(name for key, name in files.loose.items() if self._known.folded(key)),
+        ]
         for name in gone:
             self._store.delete(name)
         return gone

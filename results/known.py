@@ -1,0 +1,84 @@
+"""The events of a sweep that were read so far, kept small: a driver holds them while it lives.
+
+Knows nothing of files. What a fold holds stays the table it came as, some hundred bytes a trial;
+only loose events are Python objects.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from results.events import Event, EventKey, to_table
+from results.schema import EVENTS
+
+__all__ = ["KnownEvents"]
+
+_AT_A_TIME = 10_000
+
+
+class KnownEvents:
+    """Events by key; those of a fold win over loose ones of the same key."""
+
+    def __init__(self) -> None:
+        """Knows nothing yet."""
+        self._loose: dict[EventKey, Event] = {}
+        self._table: pa.Table = EVENTS.empty_table()
+        self._sides: dict[str, tuple[int, ...]] = {}
+
+    def __contains__(self, key: EventKey) -> bool:
+        return key in self._loose or self.folded(key)
+
+    def __setitem__(self, key: EventKey, event: Event) -> None:
+        """Takes in a loose event."""
+        self._loose[key] = event
+
+    def folded(self, key: EventKey) -> bool:
+        """Whether the fold holds it."""
+        return _side(key.attempt, ended=key.side == "end") in self._sides.get(key.trial_id, ())
+
+    def get(self, key: EventKey) -> Event | None:
+        """The event of a key; None if it is not known."""
+        if not self.folded(key):
+            return self._loose.get(key)
+        # Rare: one pass over the table.
+        return next(event for event in self.values() if event.key == key)
+
+    def values(self) -> Iterator[Event]:
+        """All events, the folded ones first; each object is made when it is asked for."""
+        for batch in self._table.to_batches(max_chunksize=_AT_A_TIME):
+            yield from Event.from_table(pa.Table.from_batches([batch]))
+        yield from self._loose.values()
+
+    def take_fold(self, table: pa.Table) -> None:
+        """Takes in a fold; it holds all that earlier ones held.
+
+        Args:
+            table: of the schema `EVENTS`.
+        """
+        sides: defaultdict[str, list[int]] = defaultdict(list)
+        columns = (table.column(name).to_pylist() for name in ("trial_id", "attempt", "status"))
+        for trial_id, attempt, status in zip(*columns, strict=True):
+            sides[trial_id].append(_side(attempt, ended=status != "running"))
+        same: dict[tuple[int, ...], tuple[int, ...]] = {}  # Nearly all trials have but one attempt.
+        self._sides = {id_: same.setdefault(found := tuple(n), found) for id_, n in sides.items()}
+        self._table = table
+        self._loose = {key: event for key, event in self._loose.items() if not self.folded(key)}
+
+    def table(self) -> pa.Table:
+        """All events by trial and attempt, each attempt's start before its end."""
+        loose = to_table(list(self._loose.values()))
+        both = pa.concat_tables([self._table, loose]).combine_chunks()
+        rows = zip(*(both.column(n).to_pylist() for n in _ORDER), range(both.num_rows), strict=True)
+        order = [row[-1] for row in sorted((t, a, s != "running", i) for t, a, s, i in rows)]
+        return both.take(pa.array(order, pa.int64()))
+
+
+_ORDER = ("trial_id", "attempt", "status")
+
+
+def _side(attempt: int, *, ended: bool) -> int:
+    """One number for an attempt's start, the next one for its end."""
+    return 2 * attempt + ended
