@@ -108,8 +108,11 @@ def sweep(folder: Path, size: Size) -> dict[str, Any]:
 
 
 def growth(samples: list[dict[str, float]]) -> float:
-    """Bytes a trial by which the driver grew between the end of the first wave and the last."""
-    first, last = samples[0], samples[-1]
+    """Bytes a trial by which the driver grew from the end of the first wave on.
+
+    The last sample is left out: it was taken when the sweep had been closed.
+    """
+    first, last = samples[0], samples[-2] if len(samples) > 1 else samples[-1]
     return (last["rss"] - first["rss"]) / max(1, last["started"] - first["started"])
 
 
