@@ -7,14 +7,11 @@ own retries, checkpoints of its state) costs a second a trial and cannot resume.
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import logging
 import os
-import pickle
 import threading
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, Final
 
 from orchestrator.attempt import Attempt, Outcome
@@ -23,10 +20,17 @@ from orchestrator.errors import RunnerError
 from orchestrator.imports import heavy_imports
 from orchestrator.runners import Source
 from orchestrator.runners.ray_deaths import death
+from orchestrator.runners.ray_parts import (
+    listener,
+    placement,
+    sealed,
+    searcher,
+    trainable,
+    trial_name,
+)
 from orchestrator.runners.ray_survival import count_no_loggers, survive_memory_kills
 from orchestrator.runners.scratch import scratch
 from orchestrator.spec import Resources
-from orchestrator.worker import run_in_worker
 
 __all__ = ["Runner"]
 
@@ -123,19 +127,19 @@ class _Wave:
         logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
         with scratch() as folder:
             tuner = tune.Tuner(
-                tune.with_resources(_trainable(), _placement),
+                tune.with_resources(trainable(), placement),
                 tune_config=tune.TuneConfig(
-                    search_alg=_searcher(self),
+                    search_alg=searcher(self),
                     num_samples=-1,
                     reuse_actors=True,
-                    trial_name_creator=_name,
-                    trial_dirname_creator=_name,
+                    trial_name_creator=trial_name,
+                    trial_dirname_creator=trial_name,
                 ),
                 run_config=tune.RunConfig(
                     name="wave",
                     storage_path=folder,
                     verbose=0,
-                    callbacks=[_listener(self)],
+                    callbacks=[listener(self)],
                     failure_config=tune.FailureConfig(max_failures=0),
                     checkpoint_config=tune.CheckpointConfig(
                         checkpoint_frequency=0, checkpoint_at_end=False
@@ -177,7 +181,7 @@ class _Wave:
             return None
         self._left -= 1
         self._running[name] = attempt
-        return {"attempt": _sealed(attempt)}
+        return {"attempt": sealed(attempt)}
 
     def started(self, name: str) -> None:
         """Hears from Tune that a worker has begun with a trial; until then it was pending."""
@@ -196,116 +200,3 @@ class _Wave:
 def _import_tune() -> None:
     with heavy_imports("ray.tune"):
         import ray.tune  # noqa: F401
-
-
-def _cause(trial: Any) -> str:  # noqa: ANN401
-    """What Ray said of a worker's death, as Tune wrote it down on this machine."""
-    with contextlib.suppress(OSError, TypeError):
-        return Path(trial.error_file).read_text(errors="replace")
-    return ""
-
-
-def _name(trial: Any) -> str:  # noqa: ANN401
-    return str(trial.trial_id)
-
-
-def _sealed(attempt: Attempt) -> str:
-    """An attempt as one text: Tune copies parameters and writes them as JSON again and again."""
-    return base64.b64encode(pickle.dumps(attempt)).decode()
-
-
-def _opened(config: Mapping[str, Any]) -> Attempt:
-    """What `_sealed` closed, on its way from this driver to its worker."""
-    attempt = pickle.loads(base64.b64decode(config["attempt"]))
-    assert isinstance(attempt, Attempt)
-    return attempt
-
-
-def _placement(config: Mapping[str, Any]) -> Any:  # noqa: ANN401
-    from ray import tune
-
-    asked = _opened(config).resources
-    bundle = {"CPU": asked.cpu, "GPU": asked.gpu, "memory": float(asked.memory or 0)}
-    return tune.PlacementGroupFactory([{name: n for name, n in bundle.items() if n > 0}])
-
-
-def _trainable() -> type:
-    from ray import tune
-
-    class Cell(tune.Trainable):
-        """Runs one whole attempt in its first and only step."""
-
-        def step(self) -> dict[str, Any]:
-            return {"done": True, "outcome": run_in_worker(_opened(self.config))}
-
-        def reset_config(self, new_config: dict[str, Any]) -> bool:
-            return True
-
-    return Cell
-
-
-def _searcher(wave: _Wave) -> Any:  # noqa: ANN401
-    from ray.tune.search import Searcher
-
-    class Queue(Searcher):
-        """Hands Tune the next attempt whenever a place is free."""
-
-        def suggest(self, trial_id: str) -> Any:  # noqa: ANN401
-            with wave.kept():
-                found = wave.suggest(trial_id)
-            return Searcher.FINISHED if found == {} else found
-
-        def on_trial_complete(
-            self, trial_id: str, result: object = None, error: bool = False
-        ) -> None:
-            """Hears nothing that the listener does not hear."""
-
-        def save(self, checkpoint_path: str) -> None:
-            """Keeps nothing: the store does."""
-
-        def restore(self, checkpoint_path: str) -> None:
-            """Has nothing to restore."""
-
-    return Queue(metric="done", mode="max")
-
-
-def _listener(wave: _Wave) -> Any:  # noqa: ANN401
-    from ray import tune
-
-    class Listener(tune.Callback):
-        """Passes on when trials start and how they end; between two steps looks for the node."""
-
-        def on_step_begin(self, iteration: int, trials: list[Any], **info: object) -> None:
-            wave.attachment.check()
-
-        def on_trial_start(
-            self,
-            iteration: int,
-            trials: list[Any],
-            trial: Any,  # noqa: ANN401
-            **info: object,
-        ) -> None:
-            with wave.kept():
-                wave.started(trial.trial_id)
-
-        def on_trial_complete(
-            self,
-            iteration: int,
-            trials: list[Any],
-            trial: Any,  # noqa: ANN401
-            **info: object,
-        ) -> None:
-            with wave.kept():
-                wave.ended(trial.trial_id, trial.last_result, "")
-
-        def on_trial_error(
-            self,
-            iteration: int,
-            trials: list[Any],
-            trial: Any,  # noqa: ANN401
-            **info: object,
-        ) -> None:
-            with wave.kept():
-                wave.ended(trial.trial_id, None, _cause(trial))
-
-    return Listener()
