@@ -145,6 +145,7 @@ def test_a_compiled_step_is_the_plain_one() -> None:
 
 
 @pytest.mark.long
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*deprecated:DeprecationWarning")  # torch's own use
 def test_inductors_step_is_nearly_the_plain_one() -> None:
     assert same(trained(compiler="inductor"), trained(), within=1e-4)
 
