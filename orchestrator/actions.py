@@ -202,7 +202,7 @@ def _drive(
     only = tuple(_only(beginning, cells) for beginning in chosen.only)
     chosen = replace(chosen, kinds=tuple(folders), only=only)
     files = sweep_files(loaded.sweep.files, base=loaded.folder)
-    _check_needs(cells, chosen.data_dir, files)
+    _check_needs(cells, chosen, files)
     return run_sweep(
         loaded,
         cells,
@@ -230,17 +230,24 @@ def _only(beginning: str, cells: Sequence[Cell]) -> str:
     )
 
 
-def _check_needs(cells: Sequence[Cell], data_dir: str | None, files: Sequence[Path]) -> None:
-    """Finds out before anything starts that data or a script are missing or damaged."""
+def _check_needs(cells: Sequence[Cell], options: Options, files: Sequence[Path]) -> None:
+    """Finds out before anything starts that data, a script or the use of devices is wrong."""
     from workloads.config import validate as validate_workload
 
+    data_dir = Path(options.data_dir) if options.data_dir else None
     seen = set()
     for cell in cells:
-        needs = repr([cell.config.get(key) for key in ("kind", "task", "run", "env")])
+        gpus = options.override(cell.resources).gpu
+        needs = repr([gpus, *map(cell.config.get, ("kind", "task", "run", "env"))])
         if needs not in seen:
             seen.add(needs)
             try:
                 program = validate_workload(cell.config)
-                program.check(Path(data_dir) if data_dir else None, files=files)
+                program.check(data_dir, files=files)
             except (OSError, RuntimeError, ValueError) as error:
                 raise InputError(str(error)) from None
+            if gpus > 1 and not program.several_devices:
+                raise InputError(
+                    f"resources.gpu: {program.kind} trains on one device, got {gpus:g}. Write"
+                    " gpu: 1; a script of your own (kind: command) may use several."
+                )

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from workloads.kinds import Kind, one_of, refusal
 
@@ -46,7 +46,13 @@ class Training(Protocol):
 
 
 class Program(Kind, ABC):
-    """The configuration of a program; all of it together is the workload."""
+    """The configuration of a program; all of it together is the workload.
+
+    Attributes:
+        several_devices: whether one training uses all devices that it is given.
+    """
+
+    several_devices: ClassVar[bool] = False
 
     @property
     def score_rule(self) -> ScoreRule | None:

@@ -10,6 +10,7 @@ import pytest
 
 from orchestrator import actions
 from orchestrator.errors import InputError
+from orchestrator.options import Options
 from tests.e2e.conftest import COMMAND, rows, wait_for
 
 SWEEP = """\
@@ -90,6 +91,13 @@ def test_a_missing_script_is_found_before_anything_starts(tmp_path: Path) -> Non
         actions.run(sweep, storage=str(tmp_path / "s"), runner="inline")
     assert not (tmp_path / "s").exists()
     assert actions.validate(sweep)[1] == 2
+
+
+def test_a_training_of_ours_takes_one_device(tmp_path: Path) -> None:
+    (tmp_path / "two.yaml").write_text("version: 1\nname: two\nworkload: {model: mlp, task: random_data}\n")
+    with pytest.raises(InputError, match=r"resources.gpu: supervised trains on one device, got 2"):
+        actions.run(tmp_path / "two.yaml", storage=str(tmp_path / "s"), options=Options(gpu=2))
+    assert not (tmp_path / "s").exists()
 
 
 @pytest.mark.ray

@@ -23,7 +23,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from pydantic import Field, JsonValue, field_validator
 
@@ -47,6 +47,8 @@ class ScriptError(RuntimeError):
 
 class Config(Program):
     """One run of a script."""
+
+    several_devices: ClassVar[bool] = True
 
     run: list[str] = Field(
         min_length=1,
