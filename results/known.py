@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
+from results.columns import from_values, to_values
 from results.events import Event, EventKey, to_table
 from results.schema import EVENTS
 
@@ -25,7 +26,7 @@ class KnownEvents:
     def __init__(self) -> None:
         """Knows nothing yet."""
         self._loose: dict[EventKey, Event] = {}
-        self._table: pa.Table = EVENTS.empty_table()
+        self._table: pa.Table = pa.Table.from_batches([], schema=EVENTS)
         self._sides: dict[str, tuple[int, ...]] = {}
 
     def __contains__(self, key: EventKey) -> bool:
@@ -59,7 +60,7 @@ class KnownEvents:
             table: of the schema `EVENTS`.
         """
         sides: defaultdict[str, list[int]] = defaultdict(list)
-        columns = (table.column(name).to_pylist() for name in ("trial_id", "attempt", "status"))
+        columns = (to_values(table.column(name)) for name in ("trial_id", "attempt", "status"))
         for trial_id, attempt, status in zip(*columns, strict=True):
             sides[trial_id].append(_side(attempt, ended=status != "running"))
         same: dict[tuple[int, ...], tuple[int, ...]] = {}  # Nearly all trials have but one attempt.
@@ -71,9 +72,9 @@ class KnownEvents:
         """All events by trial and attempt, each attempt's start before its end."""
         loose = to_table(list(self._loose.values()))
         both = pa.concat_tables([self._table, loose]).combine_chunks()
-        rows = zip(*(both.column(n).to_pylist() for n in _ORDER), range(both.num_rows), strict=True)
+        rows = zip(*(to_values(both.column(n)) for n in _ORDER), range(both.num_rows), strict=True)
         order = [row[-1] for row in sorted((t, a, s != "running", i) for t, a, s, i in rows)]
-        return both.take(pa.array(order, pa.int64()))
+        return both.take(from_values(order, pa.int64()))
 
 
 _ORDER = ("trial_id", "attempt", "status")

@@ -81,6 +81,25 @@ def test_the_kind_of_the_readme_works(tmp_path: Path) -> None:
     assert cells == 3
 
 
+def test_the_script_of_the_readme_is_swept(tmp_path: Path) -> None:
+    (sweep,) = [block for block in blocks("yaml") if "kind: command" in block]
+    (script,) = [block for block in blocks("python") if "CLIFFSWEEP_CHECKPOINT_DIR" in block]
+    (tmp_path / "mine.yaml").write_text(sweep)
+    (tmp_path / "train.py").write_text(script)
+    summary = actions.run(tmp_path / "mine.yaml", storage=str(tmp_path), runner="inline")
+    assert summary.counts == {"completed": 3}
+    answer = actions.sql("mine", "SELECT count(*) AS n FROM metrics", storage=str(tmp_path))
+    assert answer["n"].to_pylist() == [300]
+
+
+def test_the_sweeps_of_the_readme_ship() -> None:
+    table = README[README.index("| sweep | cells | asks |") : README.index("## Data")]
+    for name, cells in re.findall(r"^\| `([a-z_]+)` \| (\d+) \|", table, flags=re.M):
+        assert actions.plan(ROOT / "sweeps" / f"{name}.yaml", storage="/nowhere")[0].total == int(
+            cells
+        )
+
+
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     """A small finished sweep."""

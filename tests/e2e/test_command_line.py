@@ -175,7 +175,7 @@ def test_sql_refuses_what_writes(typed: Type, tmp_path: Path) -> None:
 def test_kinds_and_their_keys(typed: Type) -> None:
     assert "Top-K" in typed("kinds", "activations")[1]
     fields = json.loads(typed("kinds", "activations", "topk", "--json")[1])["fields"]
-    assert {field["key"] for field in fields} == {"base", "share"}
+    assert {field["key"] for field in fields} == {"base", "share", "rank", "level", "scope"}
 
 
 def test_cliff_without_scores_says_so(typed: Type) -> None:

@@ -94,7 +94,8 @@ def test_a_missing_script_is_found_before_anything_starts(tmp_path: Path) -> Non
 
 
 def test_a_training_of_ours_takes_one_device(tmp_path: Path) -> None:
-    (tmp_path / "two.yaml").write_text("version: 1\nname: two\nworkload: {model: mlp, task: random_data}\n")
+    sweep = "version: 1\nname: two\nworkload: {model: mlp, task: random_data}\n"
+    (tmp_path / "two.yaml").write_text(sweep)
     with pytest.raises(InputError, match=r"resources.gpu: supervised trains on one device, got 2"):
         actions.run(tmp_path / "two.yaml", storage=str(tmp_path / "s"), options=Options(gpu=2))
     assert not (tmp_path / "s").exists()
