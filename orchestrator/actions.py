@@ -195,23 +195,29 @@ def _drive(
     from dataclasses import replace
 
     from orchestrator.driver import Options, run_sweep
-    from orchestrator.runners.choose import runner_maker
+    from orchestrator.runners.choose import coming_up, runner_maker
 
-    cells = _cells(loaded, folders)
-    chosen = options or Options()
-    only = tuple(_only(beginning, cells) for beginning in chosen.only)
-    chosen = replace(chosen, kinds=tuple(folders), only=only)
-    files = sweep_files(loaded.sweep.files, base=loaded.folder)
-    _check_needs(cells, chosen, files)
-    return run_sweep(
-        loaded,
-        cells,
-        store=Store(root),
-        make_runner=runner_maker(runner, sweep=loaded.sweep, address=address, options=chosen),
-        options=chosen,
-        listener=listener,
-        on_queue=on_queue,
-    )
+    with coming_up(runner, address=address, fresh=not root.exists()) as ahead:
+        cells = _cells(loaded, folders)
+        chosen = options or Options()
+        only = tuple(_only(beginning, cells) for beginning in chosen.only)
+        chosen = replace(chosen, kinds=tuple(folders), only=only)
+        files = sweep_files(loaded.sweep.files, base=loaded.folder)
+        _check_needs(cells, chosen, files)
+        if ahead is not None:
+            ahead.wait()
+        make_runner = runner_maker(
+            runner, sweep=loaded.sweep, address=address, options=chosen, ahead=ahead
+        )
+        return run_sweep(
+            loaded,
+            cells,
+            store=Store(root),
+            make_runner=make_runner,
+            options=chosen,
+            listener=listener,
+            on_queue=on_queue,
+        )
 
 
 def _only(beginning: str, cells: Sequence[Cell]) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from orchestrator.collector import collector_rests
 from orchestrator.errors import RunnerError
 
 __all__ = ["Attachment", "Node", "connect", "local_cpus", "missing"]
@@ -70,7 +71,9 @@ def connect(address: str | None = None, *, cpus: int | None = None) -> Iterator[
     try:
         yield _nodes(ray.nodes())  # type: ignore[no-untyped-call]
     finally:
-        ray.shutdown()
+        # An object of Ray's that another thread's collection takes away just then ends the process.
+        with collector_rests():
+            ray.shutdown()
 
 
 def _join(address: str | None, *, cpus: int | None) -> None:

@@ -26,7 +26,7 @@ def heavy_imports(module: str) -> Iterator[None]:
     Args:
         module: full name of what the block imports; where it is loaded already nothing is done.
     """
-    if module in sys.modules or not gc.isenabled():
+    if module in sys.modules:
         yield
         return
     with collector_rests():

@@ -1,25 +1,60 @@
-"""Finds the runner that the user named and gives it what it needs.
+"""Finds the runner that the user named and gives it what it needs, early where that helps.
 
 Knows nothing of how any of them works.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from orchestrator.errors import InputError
 from orchestrator.options import Options
 from orchestrator.runners import Runner
 from orchestrator.spec import Resources, Sweep
 
-__all__ = ["RUNNERS", "runner_maker"]
+if TYPE_CHECKING:
+    from orchestrator.runners.ray_ahead import Ahead
+
+__all__ = ["RUNNERS", "coming_up", "runner_maker"]
 
 RUNNERS = ("ray_tune", "inline")
 """The runners that exist, the default first."""
 
 
+@contextlib.contextmanager
+def coming_up(name: str, *, address: str | None, fresh: bool) -> Iterator[Ahead | None]:
+    """Begins with what a runner will wait for, and ends what it did not take.
+
+    Args:
+        name: of the runner.
+        address: of a running cluster, which is joined when it is needed.
+        fresh: nothing of the sweep was ever run, so that all of it is left. Of another nothing
+            may be left, and then a cluster would have come up for nothing.
+
+    Yields:
+        The cluster that is on its way; None where nothing takes time.
+    """
+    if name != "ray_tune" or address is not None or not fresh:
+        yield None
+        return
+    from orchestrator.runners.ray_ahead import Ahead
+
+    ahead = Ahead()
+    try:
+        yield ahead
+    finally:
+        ahead.close()
+
+
 def runner_maker(
-    name: str, *, sweep: Sweep, address: str | None, options: Options
+    name: str,
+    *,
+    sweep: Sweep,
+    address: str | None,
+    options: Options,
+    ahead: Ahead | None = None,
 ) -> Callable[[Sequence[Resources]], Runner]:
     """Returns what makes the runner once the demands are known.
 
@@ -41,6 +76,7 @@ def runner_maker(
             address=address,
             max_concurrent=limit if isinstance(limit, int) else None,
             resources=tuple(demands),
+            ahead=ahead,
         )
 
     return make

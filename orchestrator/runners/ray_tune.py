@@ -17,8 +17,8 @@ from typing import Any, Final
 from orchestrator.attempt import Attempt, Outcome
 from orchestrator.cluster import Attachment, Node, connect, missing
 from orchestrator.errors import RunnerError
-from orchestrator.imports import heavy_imports
 from orchestrator.runners import Source
+from orchestrator.runners.ray_ahead import Ahead, import_tune
 from orchestrator.runners.ray_deaths import death
 from orchestrator.runners.ray_parts import (
     listener,
@@ -60,6 +60,7 @@ class Runner:
         max_concurrent: int | None = None,
         resources: tuple[Resources, ...] = (),
         cpus: int | None = None,
+        ahead: Ahead | None = None,
     ) -> None:
         """Names the place; nothing is started yet.
 
@@ -68,7 +69,9 @@ class Runner:
             max_concurrent: most attempts at a time; None: as many as fit.
             resources: every demand that will occur, to find out early what fits nowhere.
             cpus: cores that a cluster started here offers.
+            ahead: the cluster, where it is on its way already.
         """
+        self._ahead = ahead
         self._address = address
         self._max_concurrent = max_concurrent
         self._resources = resources
@@ -80,9 +83,9 @@ class Runner:
         Raises:
             RunnerError: no cluster, a demand that fits no node, or Tune itself failed.
         """
-        importing = threading.Thread(target=_import_tune, daemon=True)
+        importing = threading.Thread(target=import_tune, daemon=True)
         importing.start()  # It takes most of a second, which passes while Ray starts.
-        with connect(self._address, cpus=self._cpus) as nodes:
+        with self._ahead or connect(self._address, cpus=self._cpus) as nodes:
             importing.join()
             self._refuse_what_fits_nowhere(nodes)
             slots = max(1, int(sum(node.cpus for node in nodes)))
@@ -195,8 +198,3 @@ class _Wave:
             return
         outcome = (result or {}).get("outcome")
         self._source.done(outcome if isinstance(outcome, Outcome) else death(attempt, cause))
-
-
-def _import_tune() -> None:
-    with heavy_imports("ray.tune"):
-        import ray.tune  # noqa: F401

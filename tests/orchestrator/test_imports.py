@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from orchestrator.collector import collector_rests
 from orchestrator.imports import heavy_imports
 
 
@@ -51,3 +52,13 @@ def test_a_process_that_asked_duckdb_ends_without_a_complaint():
     )
     ended = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True)
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_blocks_of_two_threads_end_in_any_order():
+    first, second = collector_rests(), collector_rests()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert not gc.isenabled()
+    second.__exit__(None, None, None)
+    assert gc.isenabled()
