@@ -17,6 +17,7 @@ _VERBS = {
     "compact": "keeping",
     "compare": "comparing",
     "export": "comparing",
+    "import_sweep": "importing",
     "report": "reporting",
     "verify_report": "reporting",
     "why": "reasons",

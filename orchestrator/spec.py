@@ -24,6 +24,7 @@ __all__ = [
     "Resources",
     "Retry",
     "Sweep",
+    "is_axis",
 ]
 
 VERSION: Final = 1
@@ -43,7 +44,7 @@ FAILURE_CLASSES: Final = (
 )
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
-_AXIS = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*){0,20}")
+_AXIS = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_/@-]*){0,20}")
 
 
 class _Part(BaseModel):
@@ -120,12 +121,17 @@ class Checkpoint(_Part):
     )
 
 
+def is_axis(name: str) -> bool:
+    """Whether a dotted name can be that of an axis."""
+    return len(name) <= 200 and _AXIS.fullmatch(name) is not None
+
+
 def _axes(value: object) -> object:
     """Checks the names of axes; their values are read where errors can be placed."""
     if not isinstance(value, dict):
         raise ValueError(f"a mapping of names to lists, got {value!r}. Write name: [values].")
     for name in value:
-        if len(name) > 200 or not _AXIS.fullmatch(name):
+        if not is_axis(name):
             raise ValueError(f"an axis is a dotted name, got {name!r}. Write activation.share.")
     return value
 

@@ -17,6 +17,7 @@ from orchestrator.cli import (
     claiming,
     comparing,
     fitting,
+    importing,
     keeping,
     looking,
     mending,
@@ -52,6 +53,7 @@ for verbs in (
     reporting,
     claiming,
     comparing,
+    importing,
     keeping,
     setting,
 ):

@@ -176,3 +176,25 @@ def test_what_is_missing_is_found_before_anything_starts(tmp_path):
     with pytest.raises(ValueError, match="'no-such-command-9', which is neither"):
         other.check()
     validate({"kind": "command", "run": ["sh", "-c", "true"]}).check()
+
+
+def test_overrides_are_words_of_hydras_grammar(tmp_path, capfd):
+    script = 'import sys; print("|".join(sys.argv[1:])); print(\'{"step": 1}\')'
+    parameters = {
+        "optimizer": {"kind": "adam", "lr": 0.1},
+        "model": {"width": 8, "name": "it's"},
+        "sizes": [1, "a b", None],
+        "words": ["a,b", "1", "true", "a\\", ""],
+        "none": None,
+    }
+    train(script, tmp_path, parameters=parameters, pass_by="overrides", seed=3)
+    assert capfd.readouterr().out.splitlines()[0].split("|") == [
+        "seed=3",
+        "optimizer=adam",
+        "optimizer.lr=0.1",
+        "model.width=8",
+        r"model.name='it\'s'",
+        "sizes=[1,'a b',null]",
+        r"words=['a,b','1','true','a\\','']",
+        "none=null",
+    ]

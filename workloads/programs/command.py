@@ -2,9 +2,11 @@
 
     workload: {kind: command, run: [python, train.py], parameters: {learning_rate: 0.1}}
 
-Parameters come as `--learning_rate 0.1` (`pass_by: arguments`) or as `CLIFFSWEEP_LEARNING_RATE=0.1`
-(`pass_by: environment`); nested ones by their dotted name, `--optimizer.beta 0.9`. Lists and
-mappings come as JSON, `null` leaves a parameter out. A line of standard output that is a JSON
+Parameters come as `--learning_rate 0.1` (`pass_by: arguments`), as `CLIFFSWEEP_LEARNING_RATE=0.1`
+(`pass_by: environment`) or as `learning_rate=0.1` (`pass_by: overrides`, for Hydra's scripts, where
+`optimizer: {kind: adam, beta: 0.9}` comes as `optimizer=adam optimizer.beta=0.9`); nested ones by
+their dotted name, `--optimizer.beta 0.9`. Lists and mappings come as JSON, `null` leaves a
+parameter out, but as an override it is `null`. A line of standard output that is a JSON
 object with an integer `step` is progress: its numbers are metrics, those of layers come as
 `layers: {name: {metric: number}}`, and `checkpoint: true` says that the folder
 `CLIFFSWEEP_CHECKPOINT_DIR` now holds all that is needed to go on behind that step; an attempt that
@@ -34,6 +36,10 @@ from workloads.state import State
 __all__ = ["Command", "Config", "ScriptError"]
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_UNQUOTED: Final = re.compile(r"[A-Za-z_/.][A-Za-z0-9_./@%+-]*")
+"""Text that Hydra's grammar takes as it is, and not for a number."""
+_NO_TEXT: Final = ("null", "true", "false", "nan", "inf")
+_BEFORE_QUOTE: Final = re.compile(r"(\\*)'")
 _PASSED: Final = re.compile(
     r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_.*|TZ|TMPDIR|TERM|VIRTUAL_ENV|CONDA_.*|LD_LIBRARY_PATH"
     r"|PYTHON.*|OMP_.*|MKL_.*|OPENBLAS_.*|CUDA_.*|NVIDIA_.*|HIP_.*|ROCR_.*|SSL_CERT_.*|XDG_.*"
@@ -57,8 +63,8 @@ class Config(Program):
     parameters: dict[str, JsonValue] = Field(
         default_factory=dict, description="name -> value, any names; an axis is parameters.NAME"
     )
-    pass_by: Literal["arguments", "environment"] = Field(
-        default="arguments", description="--NAME VALUE, or CLIFFSWEEP_NAME=VALUE"
+    pass_by: Literal["arguments", "environment", "overrides"] = Field(
+        default="arguments", description="--NAME VALUE, CLIFFSWEEP_NAME=VALUE, or NAME=VALUE"
     )
     env: list[str] = Field(
         default_factory=list,
@@ -174,6 +180,8 @@ class Command:
         if self._config.pass_by == "arguments":
             for name, value in self._given():
                 words += [f"--{name}", value]
+        elif self._config.pass_by == "overrides":
+            words += _overrides(self._parameters())
         return words
 
     def _environment(self, state: State, kept: Path) -> dict[str, str]:
@@ -193,9 +201,12 @@ class Command:
             passed["CLIFFSWEEP_DATA_DIR"] = str(state.data_dir)
         return passed
 
-    def _given(self) -> list[tuple[str, str]]:
+    def _parameters(self) -> dict[str, Any]:
         seed = {} if self._config.seed is None else {"seed": self._config.seed}
-        return _flat({**seed, **self._config.parameters})
+        return {**seed, **self._config.parameters}
+
+    def _given(self) -> list[tuple[str, str]]:
+        return _flat(self._parameters())
 
 
 def _flat(parameters: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
@@ -207,6 +218,34 @@ def _flat(parameters: Mapping[str, Any], prefix: str = "") -> list[tuple[str, st
         elif value is not None:
             found.append((f"{prefix}{name}", Line.word(value)))
     return found
+
+
+def _overrides(parameters: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Words of Hydra's grammar; the `kind` of a mapping is what its group chooses."""
+    found: list[str] = []
+    for name, value in parameters.items():
+        if isinstance(value, Mapping) and value:
+            if "kind" in value:
+                found.append(f"{prefix}{name}={_in_grammar(value['kind'])}")
+            others = {key: inner for key, inner in value.items() if key != "kind"}
+            found += _overrides(others, f"{prefix}{name}.")
+        else:
+            found.append(f"{prefix}{name}={_in_grammar(value)}")
+    return found
+
+
+def _in_grammar(value: object) -> str:
+    """A value as Hydra reads it: text that is not plain stands in quotes, lists are lists."""
+    if isinstance(value, str):
+        if _UNQUOTED.fullmatch(value) and value.lower() not in _NO_TEXT:
+            return value
+        # Backslashes have a meaning only before a quote.
+        return "'" + _BEFORE_QUOTE.sub(r"\1\1\\'", value + "'").removesuffix("\\'") + "'"
+    if isinstance(value, list):
+        return f"[{','.join(map(_in_grammar, value))}]"
+    if isinstance(value, Mapping):
+        return f"{{{','.join(f'{k}:{_in_grammar(v)}' for k, v in value.items())}}}"
+    return Line.word(value)
 
 
 def _fill(work: Path, sources: Path | None) -> None:
