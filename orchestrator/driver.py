@@ -11,25 +11,33 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+from orchestrator.asking import Asking, asking
 from orchestrator.attempt import Attempt, Outcome
 from orchestrator.code import keep, newest_record
 from orchestrator.control import STOP, Asked, stale
 from orchestrator.difference import Difference, difference
+from orchestrator.ending import Ends
 from orchestrator.errors import GateError, Interrupted, LeaseError
 from orchestrator.expand import Cell
-from orchestrator.failures import end_status
 from orchestrator.keeping import Keeper
 from orchestrator.lease import NOT_RENEWED, Lease
 from orchestrator.options import Options
 from orchestrator.paths import leave_name
-from orchestrator.planning import Plan, make_plan, record_plan, status_counts, work_left
-from orchestrator.provenance import code_version
+from orchestrator.planning import (
+    Plan,
+    make_plan,
+    record_new,
+    record_plan,
+    status_counts,
+    work_left,
+)
+from orchestrator.provenance import Code, code_version
 from orchestrator.queue import Gates, Tally, TrialQueue
 from orchestrator.runners import Runner
 from orchestrator.spec import Resources, Retry, Sweep
 from orchestrator.spec_load import LoadedSweep
 from orchestrator.summary import Listener, Summary
-from results.ledger import Event, Ledger
+from results.ledger import Ledger
 from results.links import refuse_links
 from results.store import Store
 
@@ -84,7 +92,7 @@ def run_sweep(
         left = session.left()
         if listener is not None:
             listener.changed(session.difference)
-            listener.planned(session.plan, len(left))
+            listener.planned(session.plan, len(left) + session.most - session.plan.total)
         tally = Tally()
         if left:
             tally = session.work(left, make_runner, lease, on_queue)
@@ -104,6 +112,10 @@ class _Session:
     ledger: Ledger = field(init=False)
     plan: Plan = field(init=False)
     difference: Difference = field(init=False)
+    asking: Asking | None = field(init=False)
+    code: Code = field(init=False)
+    ends: Ends = field(init=False)
+    by_id: dict[str, Cell] = field(default_factory=dict)
     kinds: tuple[str, ...] = ()
     files: str | None = None
     leave: str = field(init=False)
@@ -126,13 +138,17 @@ class _Session:
         kept = keep(self.store, self.loaded.data, self.options.kinds, files=files, now=self.clock())
         self.kinds = tuple(map(str, kept.kinds))
         self.files = None if kept.files is None else str(kept.files)
-        known, code = self.ledger.trials(), code_version(Path(__file__).parent)
-        self.plan = make_plan(self.sweep.name, self.cells, known)
+        known, latest = self.ledger.trials(), self.ledger.latest()
+        self.code = code_version(Path(__file__).parent)
+        self.asking = asking(self.loaded, self.store)
+        cells = self.cells if self.asking is None else self.asking.known(known, latest)
+        self.plan = make_plan(self.sweep.name, cells, known)
         self.difference = difference(
-            self.plan, known, self.ledger.latest(), sweep=self.sweep, before=before, code=code
+            self.plan, known, latest, sweep=self.sweep, before=before, code=self.code
         )
-        record_plan(self.plan, self.ledger, code=code, goal=self.sweep.metric.goal)
-        self._close_orphans()
+        record_plan(self.plan, self.ledger, code=self.code, goal=self.sweep.metrics[0].goal)
+        self.ends = Ends(self.ledger, sweep=self.sweep.name)
+        self.ends.close_orphans()
         self.ledger.fold()
         self.ledger.sweep_superseded()
         self.keeper = Keeper(self.store, sweep=self.sweep.name, warn=self._warn, clock=self.clock)
@@ -141,21 +157,27 @@ class _Session:
         if self.listener is not None:
             self.listener.warned(sentence)
 
-    def _close_orphans(self) -> None:
-        """Ends attempts that have no end: their driver is gone, since this one has the lease."""
-        for event in self.ledger.latest().values():
-            if event.status == "running":
-                self._record_end(
-                    event.trial_id,
-                    event.attempt,
-                    failure_class="preempted",
-                    detail="the driver went away; the trial goes on from its last checkpoint.",
-                )
-
     def left(self) -> list[Cell]:
-        """Cells that this run has to do."""
+        """Cells that this run has to do, as far as they are known."""
         left = work_left(self.plan, self.ledger.latest())
+        if not left and self.asking is not None and not self.options.only:
+            left = self._new_cells() or []
         return [cell for cell in left if self._asked(cell)]
+
+    def _new_cells(self) -> list[Cell] | None:
+        """What the search asks for next, planned; None: nothing more."""
+        assert self.asking is not None
+        new = self.asking.more()
+        if new:
+            self.plan = self.plan.grown(new)
+            goal = self.sweep.metrics[0].goal
+            record_new(new, self.ledger, sweep=self.sweep.name, code=self.code, goal=goal)
+        return new
+
+    @property
+    def most(self) -> int:
+        """Trials that there may be at the end."""
+        return self.plan.total if self.asking is None else self.asking.most
 
     def _asked(self, cell: Cell) -> bool:
         return not self.options.only or cell.trial_id in self.options.only
@@ -174,24 +196,11 @@ class _Session:
             LeaseError: the lease could not be renewed.
             Interrupted: somebody stopped the queue.
         """
-        by_id = {cell.trial_id: cell for cell in left}
-        asked_to_stop = Asked(self.store, STOP)
-        queue = TrialQueue(
-            list(by_id),
-            make=lambda trial_id: self._attempt(by_id[trial_id]),
-            retry=Retry(max=0) if self.options.once else self.sweep.retry,
-            gates=Gates(
-                max_failed=self.sweep.max_failed_trials.of(self.plan.total),
-                max_consecutive=self.sweep.max_consecutive_failures,
-            ),
-            may_start=lambda: not lease.lost and not asked_to_stop(),
-            on_start=lambda attempt: self._started(queue, attempt),
-            on_outcome=lambda outcome, verdict: self._ended(queue, outcome, verdict),
-            on_stop=lambda: self.store.put(self.leave, b""),
-            settle=self._settled,
-        )
+        queue = self._queue(left, lease)
         on_queue(queue)
-        demands = {self.options.override(cell.resources): None for cell in left}
+        asked = [cell.resources for cell in left]
+        asked += self.asking.demands if self.asking is not None else []
+        demands = dict.fromkeys(map(self.options.override, asked))
         try:
             make_runner(tuple(demands)).run(queue)
         except KeyboardInterrupt:
@@ -202,13 +211,39 @@ class _Session:
         self._raise_if_stopped(queue, lease)
         return queue.tally
 
+    def _queue(self, left: Sequence[Cell], lease: Lease) -> TrialQueue:
+        asked_to_stop = Asked(self.store, STOP)
+        self.by_id = {cell.trial_id: cell for cell in left}
+        queue = TrialQueue(
+            list(self.by_id),
+            make=lambda trial_id: self._attempt(self.by_id[trial_id]),
+            retry=Retry(max=0) if self.options.once else self.sweep.retry,
+            gates=Gates(
+                max_failed=self.sweep.max_failed_trials.of(self.most),
+                max_consecutive=self.sweep.max_consecutive_failures,
+            ),
+            may_start=lambda: not lease.lost and not asked_to_stop(),
+            on_start=lambda attempt: self._started(queue, attempt),
+            on_outcome=lambda outcome, verdict: self._ended(queue, outcome, verdict),
+            on_stop=lambda: self.store.put(self.leave, b""),
+            settle=self.ends.settled,
+            more=None if self.asking is None or self.options.only else self._more,
+        )
+        return queue
+
+    def _more(self) -> list[str] | None:
+        """Ids of the trials that the search asks for next; None: no more will come."""
+        new = self._new_cells()
+        self.by_id |= {cell.trial_id: cell for cell in new or ()}
+        return None if new is None else [cell.trial_id for cell in new]
+
     def _raise_if_stopped(self, queue: TrialQueue, lease: Lease) -> None:
         name = self.sweep.name
         if queue.stop_reason is not None:
             raise GateError(queue.stop_reason, sweep=name)
         if queue.stopping and lease.lost:
             raise LeaseError(f"{name}: {NOT_RENEWED}")
-        if queue.stopping and (queue.tally.waiting or queue.tally.left or queue.tally.running):
+        if queue.stopping and (queue.tally.left or not queue.finished):
             raise Interrupted(f"{name}: interrupted.", sweep=name)
 
     def _attempt(self, cell: Cell) -> Attempt:
@@ -234,53 +269,17 @@ class _Session:
         if self.listener is not None:
             self.listener.started(queue.tally, attempt)
 
-    def _settled(self, outcome: Outcome) -> Outcome:
-        """What the store holds of an attempt's end, once and for all.
-
-        A worker taken for dead may have completed a moment ago or be about to, and one whose
-        storage answered with an error may have stored its end all the same: the first end that is
-        there stands, or a retry would complete the trial a second time.
-        """
-        if outcome.recorded or self._record_end(
-            outcome.trial_id,
-            outcome.number,
-            failure_class=outcome.failure_class or "worker_lost",
-            detail=outcome.detail or "",
-        ):
-            return outcome
-        event = self.ledger.end(outcome.trial_id, outcome.number)
-        if event is None:
-            return outcome
-        return replace(
-            outcome,
-            status=event.status,
-            failure_class=event.failure_class,
-            detail=event.detail,
-            recorded=True,
-        )
-
     def _ended(self, queue: TrialQueue, outcome: Outcome, verdict: str) -> None:
         for sentence in outcome.warnings:
             self._warn(f"{outcome.trial_id} attempt {outcome.number}: {sentence}")
+        if self.asking is not None and verdict != "retry":
+            self.asking.heard(outcome.trial_id, outcome.status, outcome.failure_class)
         self.ended += 1
         if self.ended % FOLD_EVERY == 0:
             self.ledger.fold()
         self.keeper.ended(last=queue.finished)
         if self.listener is not None:
             self.listener.ended(replace(queue.tally), outcome, verdict)
-
-    def _record_end(self, trial_id: str, number: int, *, failure_class: str, detail: str) -> bool:
-        """Writes the end of an attempt whose worker could not; False where one is there."""
-        return self.ledger.record(
-            Event(
-                sweep=self.sweep.name,
-                trial_id=trial_id,
-                attempt=number,
-                status=end_status(failure_class),
-                failure_class=failure_class,
-                detail=detail,
-            )
-        )
 
     def summary(self, tally: Tally, wall_s: float) -> Summary:
         """How the sweep stands now."""

@@ -13,7 +13,7 @@ from orchestrator.expand import Cell
 from orchestrator.provenance import Code, package_versions
 from results.ledger import Event, Ledger, TrialRow
 
-__all__ = ["Plan", "PlannedCell", "make_plan", "record_plan", "work_left"]
+__all__ = ["Plan", "PlannedCell", "make_plan", "record_new", "record_plan", "work_left"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,10 @@ class Plan:
     def total(self) -> int:
         """Number of wanted cells."""
         return len(self.cells)
+
+    def grown(self, cells: Sequence[Cell]) -> Plan:
+        """The plan with new cells at its end."""
+        return replace(self, cells=(*self.cells, *(PlannedCell(cell, "new") for cell in cells)))
 
     def count(self, state: str) -> int:
         """Number of wanted cells in a state."""
@@ -80,6 +84,11 @@ def record_plan(plan: Plan, ledger: Ledger, *, code: Code, goal: str) -> int:
             rows.append(row)
     ledger.add(rows)
     return len(rows)
+
+
+def record_new(cells: Sequence[Cell], ledger: Ledger, *, sweep: str, code: Code, goal: str) -> None:
+    """Writes cells that the store does not know: what a search asks for while others run."""
+    ledger.add([_row(sweep, cell, code=code, goal=goal) for cell in cells])
 
 
 def _row(sweep: str, cell: Cell, *, code: Code, goal: str) -> TrialRow:

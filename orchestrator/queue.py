@@ -91,6 +91,7 @@ class TrialQueue:
         on_outcome: Callable[[Outcome, str], None] = lambda outcome, verdict: None,
         on_stop: Callable[[], None] = lambda: None,
         settle: Callable[[Outcome], Outcome] = lambda outcome: outcome,
+        more: Callable[[], Sequence[str] | None] | None = None,
     ) -> None:
         """Takes the work.
 
@@ -109,6 +110,7 @@ class TrialQueue:
                 processes took every attempt).
             on_stop: called once, when nothing more starts and what runs should leave.
             settle: given what a runner believes of an attempt's end, says what stands.
+            more: asked for further trials whenever none is due; None from it: no more will come.
         """
         self._make = make
         self._retry = retry
@@ -120,6 +122,7 @@ class TrialQueue:
         self._on_outcome = on_outcome
         self._on_stop = on_stop
         self._settle = settle
+        self._more = more
         self._heap = [_Waiting(0.0, rank, id_) for rank, id_ in enumerate(trial_ids)]
         self._rank = len(self._heap)
         self._spent: Counter[tuple[str, str]] = Counter()
@@ -133,12 +136,17 @@ class TrialQueue:
     @property
     def finished(self) -> bool:
         """Whether no attempt is left and none is under way."""
-        return not (self._heap or self._pending or self.tally.running)
+        return not (self._heap or self._pending or self.tally.running or self._more)
 
     @property
     def stopping(self) -> bool:
         """Whether nothing more starts."""
         return self._stopping
+
+    @property
+    def learns(self) -> bool:
+        """Whether what comes next hangs on how others end, so that nothing is taken ahead."""
+        return self._more is not None
 
     def stop(self) -> None:
         """Lets nothing more start, and what runs leave."""
@@ -148,14 +156,31 @@ class TrialQueue:
 
     def take(self) -> Attempt | None:
         """Returns the next attempt that is due."""
-        if self._stopping or not self._heap or self._heap[0].due > self._clock():
+        if self._stopping or not (self._due() or self._more):
             return None
         if not self._may_start():
             self.stop()
             return None
+        if not self._due():
+            self._ask()
+        if not self._due():
+            return None
         trial_id = heapq.heappop(self._heap).trial_id
         self._pending.add(trial_id)
         return self._make(trial_id)
+
+    def _due(self) -> bool:
+        return bool(self._heap) and self._heap[0].due <= self._clock()
+
+    def _ask(self) -> None:
+        """Takes in what comes behind the trials known so far, unless nobody can say yet."""
+        found = self._more() if self._more is not None else None
+        if found is None:
+            self._more = None
+        for trial_id in found or ():
+            heapq.heappush(self._heap, _Waiting(0.0, self._rank, trial_id))
+            self._rank += 1
+        self._count_waiting()
 
     def started(self, attempt: Attempt) -> None:
         """Hears that an attempt that was taken runs from now on."""

@@ -9,7 +9,16 @@ import re
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
 
 from orchestrator.quantities import Bytes, Every, Limit, Seconds
 from orchestrator.space import axis_values
@@ -92,6 +101,12 @@ class Metric(_Part):
 
     name: str = Field(default="val_accuracy", min_length=1, description="a whole-model metric")
     goal: Literal["maximize", "minimize"] = "maximize"
+
+
+Metrics = Annotated[
+    Annotated[Metric, Tag("one")] | Annotated[list[Metric], Tag("several"), Field(min_length=1)],
+    Discriminator(lambda value: "several" if isinstance(value, list) else "one"),
+]
 
 
 class Replicates(_Part):
@@ -219,7 +234,7 @@ class Sweep(_Part):
     grids: list[Grid] | None = Field(default=None, min_length=1, description="union of products")
     replicates: Replicates | None = None
     baseline: Axes | None = Field(default=None, description="what score is relative to")
-    metric: Metric = Field(default_factory=Metric)
+    metric: Metrics = Field(default_factory=Metric)
     order: Literal["as_written", "shuffled", "balanced"] = "balanced"
     resources: Resources = Field(default_factory=Resources)
     max_concurrent_trials: Annotated[int | str, BeforeValidator(_concurrency)] = "auto"
@@ -235,6 +250,11 @@ class Sweep(_Part):
     pack: Annotated[str, _unbuilt("Write pack: off.")] = "off"
     storage: str = Field(default="runs", min_length=1, description="where run directories stand")
     tags: list[str] = Field(default_factory=list)
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What counts as good, the most important first."""
+        return tuple(self.metric) if isinstance(self.metric, list) else (self.metric,)
 
     @model_validator(mode="after")
     def _grid_names_differ(self) -> Sweep:

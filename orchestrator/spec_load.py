@@ -181,8 +181,9 @@ def _model_of(model: type[BaseModel], key: str) -> type[BaseModel] | None:
     """The model of one key, None where its value is not a mapping of known keys."""
     if key not in model.model_fields:
         return None
-    annotation = model.model_fields[key].annotation
-    options = [annotation, *getattr(annotation, "__args__", ())]
+    options = [model.model_fields[key].annotation]
+    for option in options:  # Those of a union and of what is annotated follow it.
+        options += getattr(option, "__args__", ())
     models = (a for a in options if isinstance(a, type) and issubclass(a, BaseModel))
     return next(models, None)
 

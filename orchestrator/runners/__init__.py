@@ -25,6 +25,11 @@ class Source(Protocol):
         """Whether nothing more starts, and what runs should leave."""
         ...
 
+    @property
+    def learns(self) -> bool:
+        """Whether what comes next hangs on how others end, so that nothing is taken ahead."""
+        ...
+
     def take(self) -> Attempt | None:
         """Returns the next attempt, None if there is none just now."""
         ...

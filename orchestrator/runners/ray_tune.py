@@ -92,8 +92,11 @@ class Runner:
             # With one pending trial, Tune's default for searchers, workers would start in a row.
             os.environ.update(_ENVIRONMENT | {"TUNE_MAX_PENDING_TRIALS_PG": str(slots)})
             size = max(WAVE_TRIALS, WAVE_PER_SLOT * slots)
+            most = self._max_concurrent
+            if source.learns:  # Its next question should know as many answers as can be.
+                most = min(most or slots, slots)
             while not (source.finished or source.stopping):
-                _Wave(source, size, self._max_concurrent).fit()
+                _Wave(source, size, most).fit()
 
     def _refuse_what_fits_nowhere(self, nodes: list[Node]) -> None:
         for asked in self._resources:

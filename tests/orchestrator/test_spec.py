@@ -92,7 +92,7 @@ ONE_PROBLEM = [
     ("pack: on", "6:7: pack", "not built yet, got 'on'. Write pack: off."),
     ("budget: {wall: 2h}", "6:9: budget", "not built yet"),
     ("early_stopping: {kind: asha}", "6:17: early_stopping", "not built yet"),
-    ("method: random", "6:9: method", "got 'random'. Known searches: grid."),
+    ("method: randon", "6:9: method", "got 'randon'. Known searches: grid, nsga2, random"),
     ("search: {samples: 3}", "6:10: search.samples", "only known keys, got 'samples'"),
     ("replicates: {seeds: []}", "6:21: replicates.seeds", "at least 1 is needed, got []"),
     ("replicates: {seeds: [0, -1]}", "6:25: replicates.seeds[1]", "got -1"),
