@@ -57,13 +57,16 @@ def _cells(loaded: LoadedSweep, folders: Sequence[Path]) -> list[Cell]:
         return expand(loaded)
 
 
-def validate(path: str | Path, *, kinds: Sequence[str] = ()) -> tuple[LoadedSweep, int | None]:
+def validate(
+    path: str | Path, *, kinds: Sequence[str] = (), overrides: Sequence[str] = ()
+) -> tuple[LoadedSweep, int | None]:
     """Checks a sweep file; starts nothing and stores nothing.
 
     Args:
         path: the file.
         kinds: folders of the user's kinds. They are code, so those that the file itself names are
             imported only where this names at least one.
+        overrides: words such as `activation.share=0.5,0.9` that change the file's axes.
 
     Returns:
         The sweep, and its number of cells; None where cells were not checked because the file
@@ -72,7 +75,7 @@ def validate(path: str | Path, *, kinds: Sequence[str] = ()) -> tuple[LoadedSwee
     Raises:
         InputError: the file, all its problems together.
     """
-    loaded = load_sweep(path)
+    loaded = load_sweep(path, overrides=overrides)
     if loaded.sweep.kinds and not kinds:
         return loaded, None
     folders = kinds_folders(loaded.sweep.kinds, base=loaded.folder, given=kinds)
@@ -80,7 +83,11 @@ def validate(path: str | Path, *, kinds: Sequence[str] = ()) -> tuple[LoadedSwee
 
 
 def plan(
-    path: str | Path, *, storage: str | None = None, kinds: Sequence[str] = ()
+    path: str | Path,
+    *,
+    storage: str | None = None,
+    kinds: Sequence[str] = (),
+    overrides: Sequence[str] = (),
 ) -> tuple[Plan, LoadedSweep]:
     """Says which cells a sweep file asks for, and which of them the store knows.
 
@@ -90,7 +97,7 @@ def plan(
     from orchestrator.planning import make_plan
     from results.ledger import Ledger
 
-    loaded = load_sweep(path)
+    loaded = load_sweep(path, overrides=overrides)
     folders = kinds_folders(loaded.sweep.kinds, base=loaded.folder, given=kinds)
     cells = _cells(loaded, folders)
     root = run_directory(storage_root(storage, in_file=loaded.sweep.storage), loaded.sweep.name)
@@ -103,6 +110,7 @@ def run(
     *,
     storage: str | None = None,
     kinds: Sequence[str] = (),
+    overrides: Sequence[str] = (),
     runner: str = "ray_tune",
     address: str | None = None,
     options: Options | None = None,
@@ -115,6 +123,7 @@ def run(
         path: the sweep file.
         storage: where run directories stand, instead of the file's.
         kinds: more folders with the user's kinds.
+        overrides: words such as `activation.share=0.5,0.9` that change the file's axes.
         runner: `ray_tune` or `inline`.
         address: of a Ray cluster; None starts one here.
         options: overrides of the file.
@@ -125,7 +134,7 @@ def run(
         CliffsweepError: see `orchestrator.errors`; each class has its exit code.
         ResultsError: the store cannot be read or written.
     """
-    loaded = load_sweep(path)
+    loaded = load_sweep(path, overrides=overrides)
     folders = kinds_folders(loaded.sweep.kinds, base=loaded.folder, given=kinds)
     root = run_directory(storage_root(storage, in_file=loaded.sweep.storage), loaded.sweep.name)
     return _drive(

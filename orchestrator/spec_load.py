@@ -6,7 +6,7 @@ Must never start anything, and imports the user's kinds only where it is told to
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from orchestrator.errors import InputError, Problem, SpecError
 from orchestrator.spec import VERSION, Grid, Sweep
+from orchestrator.spec_override import override
 from orchestrator.spec_yaml import Document, Path, read_yaml
 
 __all__ = ["LoadedSweep", "load_bytes", "load_sweep", "sentence"]
@@ -41,7 +42,7 @@ class LoadedSweep:
     Attributes:
         sweep: the values; without those that have problems, where there are any.
         document: the same with places.
-        data: the bytes of the file.
+        data: the bytes of the file, overrides among them.
         folder: where the file stands; its relative paths start there.
         problems: what is wrong with the file. It was not raised at once because the cells can
             be checked all the same, so that all is told together: `expand` raises it with theirs.
@@ -56,8 +57,12 @@ class LoadedSweep:
     broken_grids: frozenset[int] = frozenset()
 
 
-def load_sweep(path: str | FilePath) -> LoadedSweep:
+def load_sweep(path: str | FilePath, *, overrides: Sequence[str] = ()) -> LoadedSweep:
     """Reads a file.
+
+    Args:
+        path: the file.
+        overrides: words such as `activation.share=0.5,0.9` that change its axes.
 
     Raises:
         InputError: the file is missing or cannot be read.
@@ -76,10 +81,12 @@ def load_sweep(path: str | FilePath) -> LoadedSweep:
         raise InputError(
             f"{path}: a sweep file is needed, got '{reason}'. Check the path."
         ) from None
-    return load_bytes(data, source=str(path), folder=file.parent)
+    return load_bytes(data, source=str(path), folder=file.parent, overrides=overrides)
 
 
-def load_bytes(data: bytes, *, source: str, folder: FilePath) -> LoadedSweep:
+def load_bytes(
+    data: bytes, *, source: str, folder: FilePath, overrides: Sequence[str] = ()
+) -> LoadedSweep:
     """Reads the bytes of a sweep file.
 
     Returns:
@@ -97,6 +104,8 @@ def load_bytes(data: bytes, *, source: str, folder: FilePath) -> LoadedSweep:
         found = "an empty file" if document.values is None else f"{_short(document.values)}"
         message = f"a sweep file is a mapping of keys, got {found}. Begin with version: 1."
         raise SpecError([Problem(source=source, line=1, column=1, message=message)])
+    if overrides:
+        document, data = override(document, data, overrides)
     broken: frozenset[int] = frozenset()
     sweep: Sweep | None
     try:

@@ -40,14 +40,19 @@ class Document:
         values: the plain values; None for an empty file.
         places: path of a value -> (line, column), both from 1. A key's own place is at its path
             with `KEY` behind it.
+        given: path of a value that came from elsewhere -> what to blame instead of a place.
     """
 
     source: str
     values: Any
     places: Mapping[Path, tuple[int, int]] = field(default_factory=dict)
+    given: Mapping[Path, str] = field(default_factory=dict)
 
     def problem(self, path: Path, message: str, *, at_key: bool = False) -> Problem:
         """Blames the value (or key) at `path`, or the nearest one above it that is in the file."""
+        for length in range(len(path), 0, -1):
+            if path[:length] in self.given:
+                return Problem(source=self.given[path[:length]], message=message)
         line, column = self._place(path, at_key=at_key) or (None, None)
         return Problem(
             source=self.source, line=line, column=column, where=dotted(path), message=message

@@ -19,6 +19,7 @@ __all__ = [
     "Kinds",
     "Name",
     "Only",
+    "Overrides",
     "Quiet",
     "Steal",
     "Storage",
@@ -57,6 +58,15 @@ Data = Annotated[
 Only = Annotated[
     list[str] | None,
     typer.Option("--only", metavar="TRIAL", help="Run this trial alone; may be repeated."),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-P",
+        "--override",
+        metavar="NAME=VALUES",
+        help="Make or change an axis: -P activation.share=0.5,0.9; may be repeated.",
+    ),
 ]
 Steal = Annotated[
     bool,

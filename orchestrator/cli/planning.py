@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from orchestrator.cli.apart import Apart
-from orchestrator.cli.options import AsJson, Kinds, Storage, SweepFile
+from orchestrator.cli.options import AsJson, Kinds, Overrides, Storage, SweepFile
 from orchestrator.cli.output import emit_json, note, print_table, say
 from orchestrator.collector import collector_rests
 from orchestrator.errors import InputError
@@ -77,11 +77,13 @@ def init(
         note(f"Shipped sweeps to copy: {', '.join(shipped)}")
 
 
-def validate(sweep: SweepFile, kinds: Kinds = None, as_json: AsJson = False) -> None:
+def validate(
+    sweep: SweepFile, overrides: Overrides = None, kinds: Kinds = None, as_json: AsJson = False
+) -> None:
     """Check a sweep file; every problem is told with its line."""
     from orchestrator import actions
 
-    loaded, cells = actions.validate(sweep, kinds=kinds or ())
+    loaded, cells = actions.validate(sweep, kinds=kinds or (), overrides=overrides or ())
     if as_json:
         emit_json({"sweep": loaded.sweep.name, "valid": True, "cells": cells})
     elif cells is None:
@@ -92,13 +94,19 @@ def validate(sweep: SweepFile, kinds: Kinds = None, as_json: AsJson = False) -> 
 
 
 def plan(
-    sweep: SweepFile, storage: Storage = None, kinds: Kinds = None, as_json: AsJson = False
+    sweep: SweepFile,
+    overrides: Overrides = None,
+    storage: Storage = None,
+    kinds: Kinds = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show the cells of a sweep file: new, kept (stored already) or removed."""
     from orchestrator import actions
 
     with collector_rests():
-        found, _ = actions.plan(sweep, storage=storage, kinds=kinds or ())
+        found, _ = actions.plan(
+            sweep, storage=storage, kinds=kinds or (), overrides=overrides or ()
+        )
         if as_json:
             _emit(found)
         else:

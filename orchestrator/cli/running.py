@@ -24,6 +24,7 @@ from orchestrator.cli.options import (
     Kinds,
     Name,
     Only,
+    Overrides,
     Quiet,
     Steal,
     Storage,
@@ -49,6 +50,7 @@ def register(app: typer.Typer) -> None:
 def run(
     context: typer.Context,
     sweep: SweepFile,
+    overrides: Overrides = None,
     storage: Storage = None,
     kinds: Kinds = None,
     inline: Inline = False,
@@ -72,6 +74,7 @@ def run(
             sweep,
             storage=storage,
             kinds=kinds or (),
+            overrides=overrides or (),
             runner="inline" if inline else "ray_tune",
             address=address,
             options=given,
