@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.clusters import storage_of
 from orchestrator.code import kinds_folders, sweep_files
 from orchestrator.collector import collector_rests
 from orchestrator.errors import InputError
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SweepStatus",
+    "cells_of",
+    "drive",
     "find_sweep",
     "find_trial",
     "ls",
@@ -41,7 +44,7 @@ __all__ = [
 ]
 
 
-def _cells(loaded: LoadedSweep, folders: Sequence[Path]) -> list[Cell]:
+def cells_of(loaded: LoadedSweep, folders: Sequence[Path]) -> list[Cell]:
     """Expands a sweep with the user's kinds at hand."""
     with heavy_imports("torch"):
         import workloads.streams  # noqa: F401  (torch, which every kind needs)
@@ -79,7 +82,7 @@ def validate(
     if loaded.sweep.kinds and not kinds:
         return loaded, None
     folders = kinds_folders(loaded.sweep.kinds, base=loaded.folder, given=kinds)
-    return loaded, len(_cells(loaded, folders))
+    return loaded, len(cells_of(loaded, folders))
 
 
 def plan(
@@ -99,7 +102,7 @@ def plan(
 
     loaded = load_sweep(path, overrides=overrides)
     folders = kinds_folders(loaded.sweep.kinds, base=loaded.folder, given=kinds)
-    cells = _cells(loaded, folders)
+    cells = cells_of(loaded, folders)
     root = run_directory(storage_root(storage, in_file=loaded.sweep.storage), loaded.sweep.name)
     known = Ledger(Store(root), sweep=loaded.sweep.name).trials()
     return make_plan(loaded.sweep.name, cells, known), loaded
@@ -125,7 +128,7 @@ def run(
         kinds: more folders with the user's kinds.
         overrides: words such as `activation.share=0.5,0.9` that change the file's axes.
         runner: `ray_tune` or `inline`.
-        address: of a Ray cluster; None starts one here.
+        address: of a Ray cluster, or its name in the configuration; None starts one here.
         options: overrides of the file.
         listener: hears what happens.
         on_queue: is handed the queue of trials, to stop it.
@@ -136,8 +139,11 @@ def run(
     """
     loaded = load_sweep(path, overrides=overrides)
     folders = kinds_folders(loaded.sweep.kinds, base=loaded.folder, given=kinds)
-    root = run_directory(storage_root(storage, in_file=loaded.sweep.storage), loaded.sweep.name)
-    return _drive(
+    root = run_directory(
+        storage_root(storage, of_cluster=storage_of(address), in_file=loaded.sweep.storage),
+        loaded.sweep.name,
+    )
+    return drive(
         loaded,
         folders,
         root,
@@ -165,10 +171,11 @@ def resume(
         InputError: there is no such sweep.
         CliffsweepError: as `run`.
     """
+    storage = str(storage_root(storage, of_cluster=storage_of(address)))
     root = find_sweep(name, storage=storage)
     kept = record(name, storage=storage)
     loaded = load_bytes(kept.data, source=str(root / kept.name), folder=kept.files or root)
-    return _drive(
+    return drive(
         loaded,
         kept.kinds,
         root,
@@ -190,7 +197,7 @@ def sweep_delta(name: str, *, storage: str | None = None) -> float:
     return load_bytes(kept.data, source=kept.name, folder=Path()).sweep.delta
 
 
-def _drive(
+def drive(
     loaded: LoadedSweep,
     folders: Sequence[Path],
     root: Path,
@@ -203,11 +210,13 @@ def _drive(
 ) -> Summary:
     from dataclasses import replace
 
+    from orchestrator.cluster_token import ready_to_join
     from orchestrator.driver import Options, run_sweep
     from orchestrator.runners.choose import coming_up, runner_maker
 
-    with coming_up(runner, address=address, fresh=not root.exists()) as ahead:
-        cells = _cells(loaded, folders)
+    joined = None if runner == "inline" else ready_to_join(address)
+    with coming_up(runner, address=joined, fresh=not root.exists()) as ahead:
+        cells = cells_of(loaded, folders)
         chosen = options or Options()
         only = tuple(_only(beginning, cells) for beginning in chosen.only)
         chosen = replace(chosen, kinds=tuple(folders), only=only)
@@ -216,7 +225,7 @@ def _drive(
         if ahead is not None:
             ahead.wait()
         make_runner = runner_maker(
-            runner, sweep=loaded.sweep, address=address, options=chosen, ahead=ahead
+            runner, sweep=loaded.sweep, address=joined, options=chosen, ahead=ahead
         )
         return run_sweep(
             loaded,

@@ -15,7 +15,16 @@ from orchestrator.errors import InputError
 from orchestrator.paths import code_name, newest_sweep_file, sweep_file_name
 from results.store import Store
 
-__all__ = ["MOST_BYTES", "Record", "keep", "kinds_folders", "newest_record", "sweep_files"]
+__all__ = [
+    "MOST_BYTES",
+    "Record",
+    "files_inside",
+    "keep",
+    "kinds_folders",
+    "kinds_inside",
+    "newest_record",
+    "sweep_files",
+]
 
 MOST_BYTES: Final = 100_000_000
 """Of the files that a sweep brings; what is larger is data."""
@@ -128,7 +137,7 @@ def sweep_files(declared: Sequence[str], *, base: Path) -> list[Path]:
                 f" is not in {base}. Correct the path."
             )
     size = 0
-    for path in (inside for one in found for inside in _inside(one)):
+    for path in (inside for one in found for inside in files_inside(one)):
         if base.resolve() not in path.resolve().parents:
             raise InputError(
                 f"files: they lie below {base}, got {path}, a link that leads out. Copy it there."
@@ -142,7 +151,7 @@ def sweep_files(declared: Sequence[str], *, base: Path) -> list[Path]:
     return found
 
 
-def _inside(path: Path) -> list[Path]:
+def files_inside(path: Path) -> list[Path]:
     """The file, or all files of the folder but hidden ones and compiled Python."""
     if path.is_file():
         return [path]
@@ -154,12 +163,21 @@ def _inside(path: Path) -> list[Path]:
     ]
 
 
+def kinds_inside(folder: Path) -> list[Path]:
+    """All kinds of a folder of the user's: `<family>/<kind>.py`."""
+    return [
+        path
+        for path in sorted(folder.glob("*/*.py"))
+        if not path.name.startswith(".") and not path.parent.name.startswith(".")
+    ]
+
+
 def _keep_files(store: Store, files: Sequence[tuple[str, Path]]) -> str | None:
     """Copies files below `code/<hash>/files` and returns that name; None: there are none."""
     found = {
         (name if path.is_file() else f"{name}/{inside.relative_to(path).as_posix()}"): inside
         for name, path in files
-        for inside in _inside(path)
+        for inside in files_inside(path)
     }
     if not found:
         return None
@@ -176,8 +194,7 @@ def _keep_code(store: Store, folders: Sequence[Path]) -> list[str]:
     files = [
         (f"{number}/{path.relative_to(folder).as_posix()}", path.read_bytes())
         for number, folder in enumerate(folders)
-        for path in sorted(folder.glob("*/*.py"))
-        if not path.name.startswith(".") and not path.parent.name.startswith(".")
+        for path in kinds_inside(folder)
     ]
     if not files:
         return []

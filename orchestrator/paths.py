@@ -23,6 +23,7 @@ __all__ = [
     "run_directories",
     "run_directory",
     "shipped_sweeps",
+    "storage_named",
     "storage_root",
     "sweep_file_name",
 ]
@@ -38,15 +39,47 @@ _SWEEP_FILE = re.compile(r"sweep/(?P<stamp>\d{8}T\d{12})-[0-9a-f]{12}\.yaml")
 _SWEEP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
+def storage_named(
+    given: str | None = None,
+    *,
+    of_cluster: str | None = None,
+    in_file: str | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> str:
+    """Where run directories stand, as the user wrote it.
+
+    Args:
+        given: the flag, which comes first; then the environment.
+        of_cluster: of the cluster that is meant; where there is none, of the one that the
+            environment names.
+        in_file: the sweep file's; then `runs`.
+        environ: the environment.
+
+    Raises:
+        InputError: the environment names a cluster that is not in the user's configuration.
+    """
+    chosen = given or environ.get(STORAGE_VARIABLE) or of_cluster
+    if not chosen and environ.get("CLIFFSWEEP_CLUSTER"):
+        from orchestrator.clusters import find
+
+        cluster = find(None, environ=environ)
+        chosen = None if cluster is None else cluster.storage
+    return chosen or in_file or DEFAULT_STORAGE
+
+
 def storage_root(
-    given: str | None = None, *, in_file: str | None = None, environ: Mapping[str, str] = os.environ
+    given: str | None = None,
+    *,
+    of_cluster: str | None = None,
+    in_file: str | None = None,
+    environ: Mapping[str, str] = os.environ,
 ) -> Path:
-    """Where run directories stand: the flag, the environment, the sweep file, `runs`.
+    """Where run directories stand; see `storage_named`.
 
     Raises:
         InputError: it is a URL, whose backend is not built yet.
     """
-    chosen = given or environ.get(STORAGE_VARIABLE) or in_file or DEFAULT_STORAGE
+    chosen = storage_named(given, of_cluster=of_cluster, in_file=in_file, environ=environ)
     if "://" in chosen:
         raise InputError(
             f"storage: a folder is needed (object stores are not built yet), got {chosen!r}."

@@ -5,6 +5,7 @@ Must never import what is slow: a verb does that itself when it is called.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -25,6 +26,7 @@ from orchestrator.cli import (
     reporting,
     running,
     setting,
+    submitting,
     watching,
 )
 from orchestrator.cli.output import note
@@ -45,6 +47,7 @@ app = typer.Typer(
 for verbs in (
     planning,
     running,
+    submitting,
     mending,
     looking,
     watching,
@@ -76,8 +79,19 @@ def everywhere(
     debug: Annotated[
         bool, typer.Option("--debug", help="Show the traceback of an error; works anywhere.")
     ] = False,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            "--cluster",
+            metavar="NAME",
+            envvar="CLIFFSWEEP_CLUSTER",
+            help="The configured cluster whose sweeps the verb is about.",
+        ),
+    ] = None,
 ) -> None:
     """Sweeps on Ray, stored as Parquet, answered in SQL."""
+    if cluster:
+        os.environ["CLIFFSWEEP_CLUSTER"] = cluster
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -135,7 +149,5 @@ def _told(error: Exception) -> int:
 
 def _closed_pipe() -> int:
     """Leaves quietly when `| head` has read enough."""
-    import os
-
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0

@@ -60,8 +60,12 @@ def retry(
     as_json: AsJson = False,
 ) -> int:
     """Run failed and cancelled trials again: all of them, or those of a class or a condition."""
+    from orchestrator import submitting
     from orchestrator.cli.running import options
+    from orchestrator.cli.submitting import handed, takes_jobs
+    from orchestrator.clusters import storage_of
 
+    storage = storage or storage_of(address)
     chosen = _failed(name, classes=classes, trials=trials, where=where, storage=storage)
     if not chosen:
         if as_json:
@@ -70,6 +74,9 @@ def retry(
         return 0
     note(f"{name}: {len(chosen)} to try again: {_some(chosen)}")
     given = options(gpu=gpu, cpu=cpu, data=data, only=chosen)
+    if not inline and takes_jobs(address):
+        done = submitting.resume(name, address=address, storage=storage, options=given)
+        return handed(done, as_json=as_json)
     runner = "inline" if inline else "ray_tune"
     place = {"storage": storage, "runner": runner, "address": address}
     return _resumed(name, place, given, quiet=quiet, as_json=as_json)

@@ -16,6 +16,7 @@ __all__ = [
     "Data",
     "Gpu",
     "Inline",
+    "JobAddress",
     "Kinds",
     "Name",
     "Only",
@@ -46,7 +47,18 @@ Inline = Annotated[
     bool, typer.Option("--inline", help="In this process, one after another, without Ray.")
 ]
 Address = Annotated[
-    str | None, typer.Option("--address", metavar="HOST:PORT", help="A running Ray cluster.")
+    str | None,
+    typer.Option(
+        "--address", metavar="HOST:PORT", help="A running Ray cluster, or its configured name."
+    ),
+]
+JobAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        metavar="URL",
+        help="A cluster's job endpoint, http://HOST:8265, or its configured name.",
+    ),
 ]
 Gpu = Annotated[
     float | None, typer.Option("--gpu", min=0, help="GPUs of a trial; may be a fraction.")

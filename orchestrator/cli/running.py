@@ -100,10 +100,14 @@ def resume(
     as_json: AsJson = False,
 ) -> int:
     """Run exactly what is unfinished of a sweep, from its last checkpoints."""
-    from orchestrator import actions
+    from orchestrator import actions, submitting
+    from orchestrator.cli.submitting import handed, takes_jobs
 
     on_error = _debugger(context, inline=inline)
     given = options(gpu=gpu, cpu=cpu, data=data, only=only, steal=steal, on_error=on_error)
+    if not inline and takes_jobs(address):
+        place = {"address": address, "storage": storage}
+        return handed(submitting.resume(name, **place, options=given), as_json=as_json)
 
     def go(listener: RunProgress) -> Summary:
         return actions.resume(

@@ -1,0 +1,171 @@
+"""The driver of a submitted sweep: what a cluster runs as a job, in the folder of its parcel.
+
+    python -P -m orchestrator.cli.submitted
+
+Must never import what is slow before versions are compared. What the client waits for is one line
+of standard output; the rest is for whoever reads the job's log.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from orchestrator.parcel import Order, read_order, unpacked_kinds
+
+if TYPE_CHECKING:
+    from orchestrator.difference import Difference
+    from orchestrator.driver import Summary
+    from orchestrator.planning import Plan
+    from results.store import Store
+
+__all__ = ["main"]
+
+ROOM_S: Final = 60.0
+"""Seconds, beside those that its trials may take to save themselves, for a driver to make room."""
+LOOK_EVERY_S: Final = 0.5
+
+
+def main(folder: Path | None = None) -> int:
+    """Does what the order in a folder asks for, and returns the exit code."""
+    from orchestrator.errors import CliffsweepError
+    from results.errors import ResultsError
+
+    parcel = folder or Path.cwd()
+    asked = read_order(parcel)
+    here = version("cliffsweep")
+    if asked["version"] != here:
+        return _refuse(
+            f"version: cliffsweep is the same here and on the cluster, got {asked['version']} here"
+            f" and {here} there. Install one of them on both.",
+            exit_code=2,
+        )
+    # What Ray itself was started with stands in the environment; nothing there means none.
+    os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+    try:
+        return _work(parcel, Order(**asked)).exit_code
+    except CliffsweepError as error:
+        return _refuse(str(error), exit_code=error.exit_code)
+    except ResultsError as error:
+        return _refuse(str(error), exit_code=2)
+
+
+def _refuse(sentence: str, *, exit_code: int) -> int:
+    from orchestrator.cli.output import note
+
+    _answer(refused=sentence, exit_code=exit_code)
+    note(sentence)
+    return exit_code
+
+
+def _answer(**said: Any) -> None:  # noqa: ANN401
+    """Tells the client, who takes the first of these lines."""
+    from orchestrator.submitting import ANSWER
+
+    sys.stdout.write(f"{ANSWER}{json.dumps(said)}\n")
+    sys.stdout.flush()
+
+
+def _work(parcel: Path, order: Order) -> Summary:
+    from orchestrator import actions
+    from orchestrator.cli.running import stop_on_signals
+    from orchestrator.options import Options
+    from orchestrator.paths import run_directory, storage_root
+    from orchestrator.spec_load import load_sweep
+    from results.store import Store
+
+    options = Options(
+        cpu=order.cpu, gpu=order.gpu, data_dir=order.data_dir, only=order.only, steal=order.steal
+    )
+    listener = _listener()
+    if order.file is None:
+        return actions.resume(
+            order.sweep,
+            storage=order.storage,
+            address="auto",
+            options=options,
+            listener=listener,
+            on_queue=stop_on_signals,
+        )
+    loaded = load_sweep(parcel / "sweep" / order.file)
+    root = run_directory(storage_root(order.storage), order.sweep)
+
+    def go() -> Summary:
+        return actions.drive(
+            loaded,
+            unpacked_kinds(parcel),
+            root,
+            "ray_tune",
+            "auto",
+            options=options,
+            listener=listener,
+            on_queue=stop_on_signals,
+        )
+
+    if not order.take_over:
+        return go()
+    return in_place_of_another(go, Store(root), limit_s=loaded.sweep.grace + ROOM_S)
+
+
+def in_place_of_another(
+    go: Callable[[], Summary],
+    store: Store,
+    *,
+    limit_s: float,
+    monotonic: Callable[[], float] = time.monotonic,
+    wait: Callable[[float], None] = time.sleep,
+) -> Summary:
+    """Asks the driver at work to end, as `cancel` does but for its trials, and follows it.
+
+    Its running trials save themselves and go on here.
+
+    Raises:
+        LeaseError: it did not end in time.
+    """
+    from orchestrator.control import STOP
+    from orchestrator.errors import LeaseError
+    from orchestrator.lease import holder_of
+
+    until = monotonic() + limit_s
+    while True:
+        holder = holder_of(store)
+        if holder is not None and not holder.vanished() and monotonic() < until:
+            store.put(STOP, b"")
+            wait(LOOK_EVERY_S)
+            continue
+        try:
+            return go()
+        except LeaseError:
+            if monotonic() >= until:
+                raise
+
+
+def _listener() -> Any:  # noqa: ANN401
+    from orchestrator.cli.progress import RunProgress
+
+    class Answering(RunProgress):
+        """Shows a run in the job's log, and tells the client what was planned."""
+
+        said: tuple[str, ...] = ()
+
+        def changed(self, difference: Difference) -> None:
+            """Keeps what changed for the answer."""
+            super().changed(difference)
+            self.said = tuple(difference.sentences)
+
+        def planned(self, plan: Plan, left: int) -> None:
+            """Answers: from here on the sweep is under way."""
+            super().planned(plan, left)
+            _answer(total=plan.total, left=left, notes=self.said)
+
+    return Answering(bar=None, quiet=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,193 @@
+"""Submitting to a real head: what arrives, what a second submission does, who is let in."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator import actions, mending, submitting
+from orchestrator.cluster_jobs import Endpoint
+from orchestrator.clusters import Cluster
+from orchestrator.errors import InputError, RunnerError
+from tests.e2e.conftest import COMMAND, KINDS, wait_for
+from tests.e2e.head import Head
+
+pytestmark = pytest.mark.ray
+
+SECRET = "do-not-keep-a7f3c1"
+SCRIPT = """\
+import hashlib, json, os, sys
+sys.path.insert(0, ".")
+from parts.numbers import ONE
+secret = os.environ["CLIFFSWEEP_TEST_SECRET"]
+hashed = int(hashlib.sha256(secret.encode()).hexdigest()[:6], 16)
+for step in range(3):
+    print(json.dumps({"step": step, "hashed": hashed, "one": ONE, "rate": float(sys.argv[2])}))
+"""
+SCRIPTED = """\
+version: 1
+name: scripted
+files: [train.py, parts]
+workload:
+  kind: command
+  run: [python, train.py]
+  parameters: {rate: 0.1}
+  env: [CLIFFSWEEP_TEST_SECRET]
+grids:
+  - {name: rates, parameters: {parameters.rate: [0.1, 0.2]}}
+metric: {name: hashed}
+"""
+SLEEPERS = """\
+version: 1
+name: sleepers
+kinds: [my_kinds]
+workload: {kind: sleeping, seconds: 60, steps: 600}
+grids:
+  - {name: seeds, parameters: {seed: [1, 2]}}
+order: as_written
+checkpoint: {every: 1 steps}
+"""
+
+
+@pytest.fixture(scope="module")
+def head() -> Iterator[Head]:
+    """A cluster of one node, whose environment alone holds a secret."""
+    started = Head(environment={"CLIFFSWEEP_TEST_SECRET": SECRET})
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def laptop(head: Head, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, and the environment of somebody who may use the cluster."""
+    for name in [name for name in os.environ if name.startswith("RAY_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(head.token_file))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def rows(name: str, text: str, storage: Path) -> list[dict[str, Any]]:
+    """What a sweep holds by now; nothing before it began."""
+    try:
+        return actions.sql(name, text, storage=str(storage)).to_pylist()
+    except InputError:
+        return []
+
+
+def statuses(name: str, storage: Path) -> list[str]:
+    """Of all its wanted trials."""
+    found = rows(name, "SELECT status FROM trials WHERE wanted ORDER BY ALL", storage)
+    return [row["status"] for row in found]
+
+
+def holding(folder: Path, text: str) -> list[str]:
+    """The files below a folder in which a text stands."""
+    wanted = text.encode()
+    found = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    return [str(path) for path in found if wanted in path.read_bytes()]
+
+
+def command_lines() -> list[str]:
+    """Of all processes of this machine."""
+    lines = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            lines.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+        except OSError:
+            continue
+    return lines
+
+
+def test_a_script_runs_with_a_secret_that_nobody_keeps(head: Head, laptop: Path) -> None:
+    (laptop / "parts").mkdir()
+    (laptop / "parts" / "numbers.py").write_text("ONE = 1\n")
+    (laptop / "train.py").write_text(SCRIPT)
+    (laptop / "scripted.yaml").write_text(SCRIPTED)
+    where = ("--address", head.address, "--storage", str(laptop / "runs"))
+    done = subprocess.run(
+        [*COMMAND, "submit", "scripted.yaml", *where], capture_output=True, text=True, timeout=120
+    )
+    assert (done.returncode, done.stdout) == (0, "scripted\n"), done.stderr
+    assert "2 cells, 2 to run" in done.stderr
+    wait_for(lambda: statuses("scripted", laptop / "runs") == ["completed"] * 2)
+    found = rows("scripted", "SELECT hashed, one, rate FROM trials ORDER BY rate", laptop / "runs")
+    assert [(row["one"], row["rate"]) for row in found] == [(1.0, 0.1), (1.0, 0.2)]
+    assert found[0]["hashed"] > 0
+
+    for text in (SECRET, head.token):
+        assert holding(laptop, text) == []
+        assert holding(head.folder / "ray", text) == []
+        assert text not in done.stdout + done.stderr
+        assert not any(text in line for line in command_lines())
+    assert holding(head.folder, head.token) == [str(head.token_file)]
+
+
+def test_the_same_attaches_and_an_edited_one_takes_over(head: Head, laptop: Path) -> None:
+    shutil.copytree(KINDS, laptop / "my_kinds", ignore=shutil.ignore_patterns("__pycache__"))
+    file, storage = laptop / "sleepers.yaml", laptop / "runs"
+    file.write_text(SLEEPERS)
+    place = {"address": head.address, "storage": str(storage)}
+    first = submitting.submit(file, **place)
+    assert (first.sweep, first.total, first.left, first.attached) == ("sleepers", 2, 2, False)
+    again = submitting.submit(file, **place)
+    assert (again.job, again.attached) == (first.job, True)
+    assert submitting.resume("sleepers", **place).job == first.job
+    kept = "SELECT 1 FROM metrics m JOIN trials t USING (trial_id) WHERE seed = 2 AND m.step > 0"
+    wait_for(lambda: rows("sleepers", kept, storage) != [])
+
+    file.write_text(SLEEPERS.replace("[1, 2]", "[2, 3]"))
+    edited = submitting.submit(file, **place)
+    assert edited.job != first.job
+    text = "SELECT seed, wanted, status, attempts FROM trials ORDER BY seed"
+    both = "SELECT seed FROM trials WHERE wanted AND status = 'running' ORDER BY seed"
+    wait_for(lambda: rows("sleepers", both, storage) == [{"seed": 2}, {"seed": 3}])
+    found = {row["seed"]: row for row in rows("sleepers", text, storage)}
+    assert (found[1]["wanted"], found[1]["status"] != "running") == (False, True)
+    assert (found[2]["attempts"], found[3]["attempts"]) == (2, 1)
+    resumed = "SELECT resumed_from FROM events WHERE attempt = 1 AND status = 'running'"
+    assert rows("sleepers", resumed, storage)[0]["resumed_from"] > 0
+
+    mending.cancel("sleepers", storage=str(storage))
+    endpoint = Endpoint(Cluster(address=head.address))
+    wait_for(lambda: not any(job.alive for job in endpoint.jobs()))
+    assert actions.status("sleepers", storage=str(storage)).driver is None
+
+
+def test_who_has_no_token_or_another_is_refused(
+    head: Head, laptop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = {"address": head.address, "storage": str(laptop / "runs")}
+    wrong = laptop / "wrong"
+    wrong.touch(mode=0o600)
+    wrong.write_text("0" * 64)
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(wrong))
+    with pytest.raises(InputError, match="got a wrong one"):
+        submitting.resume("scripted", **place)
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    with pytest.raises(InputError, match="got none"):
+        submitting.resume("scripted", **place)
+    assert not (laptop / "runs").exists()
+
+
+def test_what_the_cluster_refuses_is_told_here(
+    head: Head, laptop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = {"address": head.address, "storage": str(laptop / "runs")}
+    with pytest.raises(InputError, match="nowhere: a sweep in .* is needed"):
+        submitting.resume("nowhere", **place)
+    monkeypatch.setattr(submitting, "version", lambda name: "9.9.9")
+    with pytest.raises(InputError, match=r"got 9\.9\.9 here and 0\.\d+\.\d+ there"):
+        submitting.resume("nowhere", **place)
+
+
+def test_nobody_at_the_address_is_one_line(laptop: Path) -> None:
+    with pytest.raises(RunnerError, match="the job endpoint of a Ray cluster answers, got"):
+        submitting.resume("x", address="http://127.0.0.1:9", storage=str(laptop))
