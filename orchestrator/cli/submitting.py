@@ -49,14 +49,14 @@ def submit(
 ) -> int:
     """Hand a sweep to a cluster, whose job outlives this command; print its name."""
     from orchestrator import submitting
-    from orchestrator.cli.running import options
+    from orchestrator.options import Options
 
     done = submitting.submit(
         sweep,
         address=address,
         storage=storage,
         kinds=kinds or (),
-        options=options(gpu=gpu, cpu=cpu, data=data, only=only, steal=steal),
+        options=Options(gpu=gpu, cpu=cpu, data_dir=data, only=tuple(only or ()), steal=steal),
     )
     return handed(done, as_json=as_json)
 
