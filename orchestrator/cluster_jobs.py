@@ -94,6 +94,7 @@ class Endpoint:
             with self._opener().open(request, timeout=ANSWER_S) as answer:
                 document = json.load(answer)
         except HTTPError as error:
+            error.close()
             raise self._refused(error.code) from None
         except (OSError, ValueError) as error:
             raise self._silent(error) from None

@@ -1,6 +1,7 @@
 """What users ask of running trials: files in `control/` of the run directory that workers look for.
 
     control/stop                  the driver starts nothing more and ends
+    control/make-room             a submitted driver ends, for another that goes on in its place
     control/cancel-<trial>.a<k>   attempt k saves itself and ends; with content `now` it is killed
 
 Must never know how a trial leaves. A file bound to one attempt means nothing to the next, so a
@@ -21,9 +22,19 @@ from orchestrator.attempt import Attempt
 from results.errors import ResultsError
 from results.store import Store
 
-__all__ = ["STOP", "Asked", "asked_to_cancel", "cancel", "cancelled", "killable", "stale"]
+__all__ = [
+    "MAKE_ROOM",
+    "STOP",
+    "Asked",
+    "asked_to_cancel",
+    "cancel",
+    "cancelled",
+    "killable",
+    "stale",
+]
 
 STOP: Final = "control/stop"
+MAKE_ROOM: Final = "control/make-room"
 _NOW: Final = b"now"
 _LOOK_EVERY_S: Final = 0.5
 """Between two looks; one is a request where the store is far away."""

@@ -16,6 +16,7 @@ from typer.exceptions import TyperException
 from orchestrator.cli import (
     asking,
     claiming,
+    clusters,
     comparing,
     fitting,
     importing,
@@ -59,6 +60,7 @@ for verbs in (
     importing,
     keeping,
     setting,
+    clusters,
 ):
     verbs.register(app)
 

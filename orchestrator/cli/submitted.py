@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable
 from importlib.metadata import version
@@ -23,12 +24,15 @@ if TYPE_CHECKING:
     from orchestrator.difference import Difference
     from orchestrator.driver import Summary
     from orchestrator.planning import Plan
+    from orchestrator.queue import TrialQueue
     from results.store import Store
 
 __all__ = ["main"]
 
 ROOM_S: Final = 60.0
 """Seconds, beside those that its trials may take to save themselves, for a driver to make room."""
+PATIENCE_S: Final = 5.0
+"""Seconds that the client is kept waiting meanwhile."""
 LOOK_EVERY_S: Final = 0.5
 
 
@@ -74,7 +78,6 @@ def _answer(**said: Any) -> None:  # noqa: ANN401
 
 def _work(parcel: Path, order: Order) -> Summary:
     from orchestrator import actions
-    from orchestrator.cli.running import stop_on_signals
     from orchestrator.options import Options
     from orchestrator.paths import run_directory, storage_root
     from orchestrator.spec_load import load_sweep
@@ -83,18 +86,17 @@ def _work(parcel: Path, order: Order) -> Summary:
     options = Options(
         cpu=order.cpu, gpu=order.gpu, data_dir=order.data_dir, only=order.only, steal=order.steal
     )
-    listener = _listener()
+    root = run_directory(storage_root(order.storage), order.sweep)
+    told: dict[str, Any] = {"listener": _listener(), "on_queue": ending_when_asked(Store(root))}
     if order.file is None:
         return actions.resume(
             order.sweep,
             storage=order.storage,
             address="auto",
             options=options,
-            listener=listener,
-            on_queue=stop_on_signals,
+            **told,
         )
     loaded = load_sweep(parcel / "sweep" / order.file)
-    root = run_directory(storage_root(order.storage), order.sweep)
 
     def go() -> Summary:
         return actions.drive(
@@ -104,8 +106,7 @@ def _work(parcel: Path, order: Order) -> Summary:
             "ray_tune",
             "auto",
             options=options,
-            listener=listener,
-            on_queue=stop_on_signals,
+            **told,
         )
 
     if not order.take_over:
@@ -121,22 +122,26 @@ def in_place_of_another(
     monotonic: Callable[[], float] = time.monotonic,
     wait: Callable[[float], None] = time.sleep,
 ) -> Summary:
-    """Asks the driver at work to end, as `cancel` does but for its trials, and follows it.
+    """Asks the submitted driver at work to end, and follows it.
 
     Its running trials save themselves and go on here.
 
     Raises:
         LeaseError: it did not end in time.
     """
-    from orchestrator.control import STOP
+    from orchestrator.control import MAKE_ROOM
     from orchestrator.errors import LeaseError
     from orchestrator.lease import holder_of
 
-    until = monotonic() + limit_s
+    begun = monotonic()
+    until, patient = begun + limit_s, True
     while True:
         holder = holder_of(store)
         if holder is not None and not holder.vanished() and monotonic() < until:
-            store.put(STOP, b"")
+            store.put(MAKE_ROOM, b"")
+            if patient and monotonic() - begun > PATIENCE_S:
+                patient = False
+                _answer(notes=["the driver at work makes room; its trials save themselves first"])
             wait(LOOK_EVERY_S)
             continue
         try:
@@ -144,6 +149,30 @@ def in_place_of_another(
         except LeaseError:
             if monotonic() >= until:
                 raise
+
+
+def ending_when_asked(
+    store: Store, *, wait: Callable[[float], None] = time.sleep
+) -> Callable[[TrialQueue], None]:
+    """What is done with the queue of a run: it stops at a signal, and to make room for another.
+
+    Tune asks the queue for nothing while all its places are taken, so a thread looks.
+    """
+    from orchestrator.cli.running import stop_on_signals
+    from orchestrator.control import MAKE_ROOM, Asked
+
+    asked = Asked(store, MAKE_ROOM)
+
+    def look(queue: TrialQueue) -> None:
+        while not asked():
+            wait(LOOK_EVERY_S)
+        queue.stop()
+
+    def on_queue(queue: TrialQueue) -> None:
+        stop_on_signals(queue)
+        threading.Thread(target=look, args=(queue,), name="make room", daemon=True).start()
+
+    return on_queue
 
 
 def _listener() -> Any:  # noqa: ANN401
