@@ -61,8 +61,8 @@ def retry(
 ) -> int:
     """Run failed and cancelled trials again: all of them, or those of a class or a condition."""
     from orchestrator import submitting
+    from orchestrator.cli.handing import handed, takes_jobs
     from orchestrator.cli.running import options
-    from orchestrator.cli.submitting import handed, takes_jobs
     from orchestrator.clusters import storage_of
 
     storage = storage or storage_of(address)

@@ -101,7 +101,7 @@ def resume(
 ) -> int:
     """Run exactly what is unfinished of a sweep, from its last checkpoints."""
     from orchestrator import actions, submitting
-    from orchestrator.cli.submitting import handed, takes_jobs
+    from orchestrator.cli.handing import handed, takes_jobs
 
     on_error = _debugger(context, inline=inline)
     given = options(gpu=gpu, cpu=cpu, data=data, only=only, steal=steal, on_error=on_error)
