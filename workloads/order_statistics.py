@@ -67,35 +67,51 @@ def _largest_by_numpy(values: Tensor, count: int, start: int) -> Tensor:
     permuted = start == 1 and _is_channels_last(values)
     packed = values.permute(0, 2, 3, 1) if permuted else values.contiguous()
     rows = packed.view(-1, math.prod(values.shape[start:]))
-    bound = _at_rank(rows.numpy(), rows.shape[1] - count)
+    bound = torch.from_numpy(_at_rank(rows.numpy(), rows.shape[1] - count))
     taken = torch.empty_like(rows)
-    torch.ge(rows, torch.from_numpy(bound), out=taken)
-    excess = taken.sum(dim=-1).numpy() - count
+    torch.ge(rows, bound, out=taken)
+    excess = taken.sum(dim=-1, keepdim=True).sub_(count)
+    if (excess.numpy() > 0).any():
+        _drop_last_of_equals(taken, rows, bound, excess, channels=values.shape[1] * permuted)
     mask = taken.view(packed.shape)
-    mask = mask.permute(0, 3, 1, 2) if permuted else mask
-    tied = np.flatnonzero(excess > 0)
-    if tied.size:
-        _drop_last_of_equals(mask, values, bound, start=start, rows=tied, excess=excess[tied])
-    return mask
+    return mask.permute(0, 3, 1, 2) if permuted else mask.view(values.shape)
 
 
 def _drop_last_of_equals(
-    mask: Tensor,
-    values: Tensor,
-    bound: NDArray[np.generic],
-    *,
-    start: int,
-    rows: NDArray[np.intp],
-    excess: NDArray[np.float64],
+    taken: Tensor, rows: Tensor, bound: Tensor, excess: Tensor, *, channels: int
 ) -> None:
-    """Sets to 0, in some rows, the last `excess` entries that equal the bound."""
-    shape = (-1, *values.shape[start:])
-    equal = values.reshape(shape).numpy()[rows].reshape(rows.size, -1) == bound[rows]
-    row, entry = np.divmod(np.flatnonzero(equal), equal.shape[1])
-    end = np.cumsum(np.bincount(row, minlength=rows.size))  # of each row among all the equals
-    late = np.arange(row.size) >= (end - excess)[row]
-    where = np.unravel_index(entry[late], shape[1:])
-    mask.view(shape).numpy()[(rows[row[late]], *where)] = 0
+    """Sets to 0, in each row of `taken`, the last `excess` entries that equal the bound.
+
+    Equals are counted by blocks of a row, and one by one only in the block in which those that stay
+    come to an end: 0.3 ms at 64 × 3136 where half of all are equal, by positions it takes 2.6.
+
+    Args:
+        taken: (rows, entries) of 0 and 1.
+        rows: (rows, entries), what is ranked.
+        bound: (rows, 1).
+        excess: (rows, 1), at least one above 0.
+        channels: Of a row in channels-last memory, which counts channel by channel; 0: as it lies.
+    """
+    equal = torch.empty_like(rows)
+    torch.eq(rows, bound, out=equal)
+    size = rows.shape[1]
+    if channels:
+        blocks = equal.view(-1, size // channels, channels).transpose(1, 2)
+    else:
+        width = next(each for each in range(math.isqrt(size), 0, -1) if size % each == 0)
+        blocks = equal.view(-1, size // width, width)
+    counts = blocks.sum(dim=-1)
+    until = counts.cumsum(dim=-1)  # equals up to the end of each block
+    stay = until[:, -1:] - excess.clamp_(min=0)
+    whole = until <= stay  # Blocks of which all stay come first.
+    last = whole.sum(dim=-1, keepdim=True).clamp_(max=counts.shape[1] - 1)
+    row = torch.arange(len(rows))
+    partly = blocks[row, last[:, 0]]
+    before = (until - counts).gather(-1, last)
+    partly *= partly.cumsum(dim=-1) + before > stay
+    blocks *= ~whole.unsqueeze(-1)
+    blocks[row, last[:, 0]] = partly
+    taken -= equal
 
 
 class Quantile(NamedTuple):
@@ -124,7 +140,8 @@ def find_quantile(values: Tensor, q: float, *, start: int) -> Quantile:
     """
     values = values.detach().flatten(start)
     shape, size = values.shape[:-1], values.shape[-1]
-    rows = values.reshape(-1, size)
+    # In two dimensions even what lies across is copied fast.
+    rows = values.reshape(-1, size).contiguous()
     low = math.floor(q * (size - 1))
     weight = q * (size - 1) - low
     high = low + (weight > 0)
@@ -168,6 +185,15 @@ def _is_channels_last(values: Tensor) -> bool:
 
 def _at_rank(rows: Floats, rank: int) -> NDArray[np.generic]:
     """Returns (rows, 1): the entry that stands at `rank`, 0 the smallest, NaN the largest."""
-    if rows.shape[-1] <= _SORT_UP_TO:
+    if rows.shape[-1] <= _SORT_UP_TO or _is_crowded(rows):
         return np.sort(rows, axis=-1)[:, rank : rank + 1]
     return np.partition(rows, rank, axis=-1)[:, rank : rank + 1]
+
+
+def _is_crowded(rows: Floats) -> bool:
+    """Whether many entries seem to be equal, by those of the first row that equal its smallest.
+
+    A partition whose rank falls among equals takes ten times as long, a sort no longer than ever.
+    """
+    some = rows[:1]
+    return bool(np.count_nonzero(some == some.min(initial=np.inf)) * 8 > some.size)

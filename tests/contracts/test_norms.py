@@ -131,3 +131,13 @@ def test_saves_and_loads_bit_for_bit(config: Norm) -> None:
     x = drawn(config)
     assert torch.equal(seen(x), fresh(x))
     assert torch.equal(seen.eval()(x), fresh.eval()(x))
+
+
+@every_kind
+def test_it_says_whether_samples_of_a_batch_meet_in_training(config: Norm) -> None:
+    """Where they do, a training cannot be divided among devices."""
+    x = drawn(config)
+    other = x.clone()
+    other[1:] += 1
+    alone, among_others = (built(config).train()(each)[0] for each in (x, other))
+    assert torch.equal(alone, among_others) != config.couples_samples

@@ -15,9 +15,11 @@ class Activation(Kind, ABC):
 
     Attributes:
         surrogate_gradient: Whether backward is, on purpose, not the derivative of forward.
+        couples_samples: Whether, in training, what a sample becomes depends on others of its batch.
     """
 
     surrogate_gradient: ClassVar[bool] = False
+    couples_samples: ClassVar[bool] = False
 
     @abstractmethod
     def build(self, *, causal: bool = False) -> nn.Module:

@@ -9,7 +9,7 @@ this is ReLU. Batch statistics couple the samples of a batch, never the tokens o
 arXiv 2605.17659.
 """
 
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from pydantic import Field
@@ -27,6 +27,8 @@ __all__ = ["Config"]
 
 class Config(Activation):
     """A rectifier that about the share `quantile` of a batch does not pass."""
+
+    couples_samples: ClassVar[bool] = True
 
     quantile: float = Field(ge=0, le=1, description="q, share of a batch below Q", examples=[0.75])
 

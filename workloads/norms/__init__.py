@@ -17,10 +17,12 @@ class Norm(Kind, ABC):
     """The configuration of a norm.
 
     `layout` says where it expects the channels: `channels_first` is (batch, channels, ...),
-    `channels_last` is (batch, ..., channels), `any` does not care.
+    `channels_last` is (batch, ..., channels), `any` does not care. `couples_samples` says whether,
+    in training, what a sample becomes depends on others of its batch.
     """
 
     layout: ClassVar[Layout]
+    couples_samples: ClassVar[bool] = False
 
     site: Literal["all", "pre_activation"] = Field(
         default="all",

@@ -20,6 +20,7 @@ class Config(Norm):
     """Each channel by itself, all samples together."""
 
     layout: ClassVar[Layout] = "channels_first"
+    couples_samples: ClassVar[bool] = True
 
     def build(self, features: int, *, length: int | None = None) -> nn.Module:
         """Returns the module; positions are averaged over, so `length` changes nothing."""

@@ -24,6 +24,7 @@ class Config(Norm):
     """Right before an activation about the share `quantile` is below 0 until the bias moves."""
 
     layout: ClassVar[Layout] = "channels_first"
+    couples_samples: ClassVar[bool] = True
 
     quantile: float = Field(
         ge=0, le=1, description="q, share of positions below it", examples=[0.75]

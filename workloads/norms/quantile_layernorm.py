@@ -24,6 +24,7 @@ class Config(Norm):
     """One centre a token position."""
 
     layout: ClassVar[Layout] = "channels_last"
+    couples_samples: ClassVar[bool] = True
 
     quantile: float = Field(
         ge=0, le=1, description="q, share of channels below it", examples=[0.75]

@@ -23,6 +23,7 @@ class Config(Norm):
     """One update a training step."""
 
     layout: ClassVar[Layout] = "channels_last"
+    couples_samples: ClassVar[bool] = True
 
     quantile: float = Field(
         ge=0, le=1, description="q, share of channels below it", examples=[0.75]

@@ -24,6 +24,7 @@ class Config(Norm):
     """Batch norm, shifted by the distance of a quantile from the mean."""
 
     layout: ClassVar[Layout] = "channels_first"
+    couples_samples: ClassVar[bool] = True
 
     quantile: float = Field(
         ge=0, le=1, description="q, share of positions below it", examples=[0.75]
