@@ -14,6 +14,7 @@ from workloads.optimizers.sgd import Config as Sgd
 from workloads.schedules import Schedule
 from workloads.schedules.constant import Config as Constant
 from workloads.schedules.cosine import Config as Cosine
+from workloads.schedules.exponential import Config as Exponential
 from workloads.schedules.one_cycle import Config as OneCycle
 
 
@@ -110,6 +111,19 @@ def test_constant_is_a_trapezoid() -> None:
 def test_cosine_falls_from_one_to_the_floor() -> None:
     found = factors(Cosine(warmup=2.0, floor=0.2), 7)
     assert found == pytest.approx([0.5, 1.0, 1.0, 0.8828427, 0.6, 0.3171573, 0.2])
+
+
+def test_exponential_is_that_of_torch_from_the_end_of_the_warm_up_on() -> None:
+    optimizer = optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    theirs = optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.99)
+    expected = []
+    for _ in range(101):
+        expected.append(theirs.get_last_lr()[0])
+        optimizer.step()
+        theirs.step()
+    assert factors(Exponential(last=0.99**100), 101) == pytest.approx(expected)
+    found = factors(Exponential(warmup=2.0, last=0.01), 5)
+    assert found == pytest.approx([0.5, 1, 1, 0.1, 0.01])
 
 
 def test_one_cycle_is_that_of_torch() -> None:

@@ -19,7 +19,8 @@ from torch import Tensor
 
 from workloads.config import ScoreRule
 from workloads.data.files import DataError
-from workloads.tasks import Data, Images, Task, evenly
+from workloads.tasks import Data, Images, evenly
+from workloads.tasks._from_folder import FromFolder
 
 __all__ = ["Config"]
 
@@ -58,7 +59,7 @@ _ARCHIVES = {
 }
 
 
-class Config(Task):
+class Config(FromFolder):
     """Classify photographs; the score is accuracy relative to the baseline's."""
 
     score_metric: ClassVar[str] = "val_accuracy"
@@ -87,15 +88,6 @@ class Config(Task):
         """The classes."""
         return self.classes
 
-    @property
-    def samples(self) -> tuple[int, int]:
-        """The sizes."""
-        return self.train_size, self.validation_size
-
-    def check(self, data_dir: Path | None = None) -> None:
-        """Raises DataError where the archive is missing or wrong."""
-        self.build(data_dir, seed=0)
-
     def build(self, data_dir: Path | None = None, *, seed: int) -> Data:
         """Returns the images; the seed changes nothing.
 
@@ -103,12 +95,8 @@ class Config(Task):
             DataError: The archive is missing or wrong.
         """
         archive = _ARCHIVES[self.classes]
-        if data_dir is None:
-            raise DataError(
-                f"task.cifar: needs a folder of data, got none. Name the one that holds"
-                f" {archive.file} with --data."
-            )
-        parts = _read(data_dir / archive.file, archive)
+        folder = self.within(data_dir, holds=archive.file)
+        parts = _read(folder / archive.file, archive)
         sizes = (self.train_size, self.validation_size)
         train, validation = (
             _images(pixels, labels, size, archive)

@@ -18,14 +18,15 @@ from torch import Tensor
 
 from workloads.config import ScoreRule
 from workloads.data.files import DataError
-from workloads.tasks import Data, Split, Task, evenly
+from workloads.tasks import Data, Split, evenly
+from workloads.tasks._from_folder import FromFolder
 
 __all__ = ["Config", "Photographs"]
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
 
-class Config(Task):
+class Config(FromFolder):
     """Classify photographs; the score is accuracy relative to the baseline's."""
 
     score_metric: ClassVar[str] = "val_accuracy"
@@ -56,15 +57,6 @@ class Config(Task):
         """The classes."""
         return self.classes
 
-    @property
-    def samples(self) -> tuple[int, int]:
-        """The sizes."""
-        return self.train_size, self.validation_size
-
-    def check(self, data_dir: Path | None = None) -> None:
-        """Raises DataError where folders are missing or hold too little; opens no image."""
-        self.build(data_dir, seed=0)
-
     def build(self, data_dir: Path | None = None, *, seed: int) -> Data:
         """Returns the images; the seed changes nothing.
 
@@ -78,12 +70,7 @@ class Config(Task):
                 "task.image_folder: needs Pillow to decode images, got no such package."
                 " Install it with: pip install 'cliffsweep[images]'"
             ) from None
-        if data_dir is None:
-            raise DataError(
-                "task.image_folder: needs a folder of data, got none."
-                f" Name the one that holds {self.folder} with --data."
-            )
-        folder = data_dir / self.folder
+        folder = self.within(data_dir, holds=self.folder) / self.folder
         train, validation = folder / "train", folder / "val"
         names = sorted(child.name for child in train.glob("*") if child.is_dir())
         if len(names) != self.classes:

@@ -20,7 +20,8 @@ from torch import Tensor
 
 from workloads.config import ScoreRule
 from workloads.data.files import DataError
-from workloads.tasks import Data, Split, Task
+from workloads.tasks import Data, Split
+from workloads.tasks._from_folder import FromFolder
 
 __all__ = ["Config", "Shards", "read_shard"]
 
@@ -28,7 +29,7 @@ MAGIC, VERSION, HEADER = 20240520, 1, 256
 Tokens = NDArray[np.uint16]
 
 
-class Config(Task):
+class Config(FromFolder):
     """Predict the next token; the score is exp(baseline loss - loss)."""
 
     score_metric: ClassVar[str] = "val_loss"
@@ -57,27 +58,13 @@ class Config(Task):
         """Size of the vocabulary."""
         return self.vocabulary
 
-    @property
-    def samples(self) -> tuple[int, int]:
-        """The sizes."""
-        return self.train_size, self.validation_size
-
-    def check(self, data_dir: Path | None = None) -> None:
-        """Raises DataError where shards are missing, wrong or too few; reads headers only."""
-        self.build(data_dir, seed=0)
-
     def build(self, data_dir: Path | None = None, *, seed: int) -> Data:
         """Returns the windows; the seed changes nothing.
 
         Raises:
             DataError: A shard is missing, is none, or there are too few tokens.
         """
-        if data_dir is None:
-            raise DataError(
-                "task.token_shards: needs a folder of data, got none."
-                f" Name the one that holds {self.folder} with --data."
-            )
-        folder = data_dir / self.folder
+        folder = self.within(data_dir, holds=self.folder) / self.folder
         train, validation = (self._split(folder, part) for part in ("train", "val"))
         return Data(train=train, validation=validation)
 
