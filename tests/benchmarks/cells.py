@@ -6,8 +6,9 @@ All cells of an architecture are alive at once and take turns, a few steps each,
 else the machine does hits them alike; a ratio is the median over the turns of a cell's time by that
 of its dense cell in the same turn. On a CPU, where a worker trains on one thread, time is that
 thread's own, which a busy machine disturbs less; on a GPU it is the clock's. Steps are whole steps
-of the program: batch, forward, backward, clip, update. Sizes are those of the 79 cells. It prints
-and asserts nothing.
+of the program: batch, forward, backward, clip, update. Sizes are those of the 79 cells, MP-SENet's
+those of its own sweep; --quick leaves that one out unless it is named. It prints and asserts
+nothing.
 """
 
 from __future__ import annotations
@@ -37,12 +38,19 @@ TEXT = {
     "task": {"kind": "austen", "length": 64, "validation_size": 10},
     "train": {**TRAIN, "batch_size": 16},
 }
+SPEECH = {
+    "task": {"kind": "speech", "length": 8192, "validation_size": 10},
+    "train": {**TRAIN, "batch_size": 4},
+}
 BASES: dict[str, Values] = {
     "mlp": IMAGES | {"model": "mlp"},
     "resnet": IMAGES | {"model": "resnet"},
     "vit": IMAGES | {"model": "vit"},
     "gpt_nano": TEXT | {"model": "gpt_nano"},
+    "mp_senet": SPEECH | {"model": "mp_senet"},
 }
+LONG = ("mp_senet",)
+"""Whose steps take long: one a turn, and only where it is named with --quick."""
 DENSE = "relu"
 ACTIVATIONS: dict[str, Values] = {
     DENSE: {},
@@ -68,7 +76,7 @@ def _before(kind: str, **values: object) -> Values:
 
 def cells(model: str) -> dict[str, Values]:
     """Returns what each cell of an architecture adds to its base, the dense one first."""
-    if model == "resnet":
+    if model in ("resnet", "mp_senet"):
         norms = {
             "quantile_batchnorm": _before("quantile_batchnorm"),
             "quantile_mean_batchnorm": _before("quantile_mean_batchnorm"),
@@ -148,11 +156,14 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", help="torch's name of the device")
     given = parser.parse_args()
     turns, steps = (8, 3) if given.quick else (40, 5)
+    models = given.model or [m for m in BASES if not (given.quick and m in LONG)]
     on = "one thread" if given.device == "cpu" else torch.cuda.get_device_name(given.device)
     print(f"torch {torch.__version__}, {given.device} ({on})")
     figures = {}
-    for model in given.model or BASES:
-        figures[model] = measure(model, turns=turns, steps=steps, device=given.device)
+    for model in models:
+        figures[model] = measure(
+            model, turns=turns, steps=1 if model in LONG else steps, device=given.device
+        )
         report(model, figures[model])
     if given.json:
         Path(given.json).write_text(json.dumps({"device": given.device, "cells": figures}))
