@@ -17,10 +17,10 @@ from orchestrator.seeking import Sought
 from orchestrator.spec import Resources
 from orchestrator.spec_load import LoadedSweep
 from results.lasts import Lasts, lasts
-from results.ledger import Event, TrialRow
+from results.ledger import Event, Ledger, TrialRow
 from results.store import Store
 
-__all__ = ["Asking", "asking"]
+__all__ = ["Asking", "asking", "planned"]
 
 _DONE: Final = ("completed", "stopped")
 
@@ -33,6 +33,20 @@ def asking(loaded: LoadedSweep, store: Store) -> Asking | None:
     """
     found = sought(loaded)
     return None if found is None or found.method.foreseen else Asking(found, store)
+
+
+def planned(loaded: LoadedSweep, store: Store) -> tuple[list[Cell], int]:
+    """What a sweep whose method learns has asked for so far, and how many more it may ask for.
+
+    Raises:
+        SpecError: what is wrong with the sweep file.
+    """
+    found = asking(loaded, store)
+    if found is None:
+        return [], 0
+    ledger = Ledger(store, sweep=loaded.sweep.name)
+    cells = found.known(ledger.trials(), ledger.latest())
+    return cells, found.most - len(cells)
 
 
 class Asking:
