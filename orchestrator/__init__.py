@@ -9,15 +9,15 @@ from importlib import import_module
 from typing import Any
 
 _VERBS = {
-    **dict.fromkeys(
-        ("ls", "plan", "resume", "run", "show", "sql", "status", "validate"), "actions"
-    ),
+    **dict.fromkeys(("ls", "plan", "show", "sql", "status", "validate"), "actions"),
     "cancel": "mending",
     "claims": "claiming",
     "compact": "keeping",
     "compare": "comparing",
     "export": "comparing",
     "import_sweep": "importing",
+    "resume": "running",
+    "run": "running",
     "report": "reporting",
     "verify_report": "reporting",
     "why": "reasons",

@@ -5,9 +5,9 @@ Must never print, and imports what is slow only inside the verb that needs it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.clusters import storage_of
 from orchestrator.code import kinds_folders, sweep_files
@@ -61,7 +61,10 @@ def cells_of(loaded: LoadedSweep, folders: Sequence[Path]) -> list[Cell]:
 
 
 def validate(
-    path: str | Path, *, kinds: Sequence[str] = (), overrides: Sequence[str] = ()
+    path: str | Path | Mapping[str, Any],
+    *,
+    kinds: Sequence[str] = (),
+    overrides: Sequence[str] = (),
 ) -> tuple[LoadedSweep, int | None]:
     """Checks a sweep file; starts nothing and stores nothing.
 
@@ -86,7 +89,7 @@ def validate(
 
 
 def plan(
-    path: str | Path,
+    path: str | Path | Mapping[str, Any],
     *,
     storage: str | None = None,
     kinds: Sequence[str] = (),
@@ -109,7 +112,7 @@ def plan(
 
 
 def run(
-    path: str | Path,
+    path: str | Path | Mapping[str, Any],
     *,
     storage: str | None = None,
     kinds: Sequence[str] = (),
@@ -123,7 +126,7 @@ def run(
     """Runs what a sweep file asks for and the store does not hold yet.
 
     Args:
-        path: the sweep file.
+        path: the sweep file, or its keys.
         storage: where run directories stand, instead of the file's.
         kinds: more folders with the user's kinds.
         overrides: words such as `activation.share=0.5,0.9` that change the file's axes.

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from orchestrator.errors import InputError, Problem, SpecError
 from orchestrator.spec import VERSION, Grid, Sweep
-from orchestrator.spec_override import override
+from orchestrator.spec_override import override, write_yaml
 from orchestrator.spec_yaml import Document, Path, read_yaml
 
 __all__ = ["LoadedSweep", "load_bytes", "load_sweep", "sentence"]
@@ -57,17 +57,22 @@ class LoadedSweep:
     broken_grids: frozenset[int] = frozenset()
 
 
-def load_sweep(path: str | FilePath, *, overrides: Sequence[str] = ()) -> LoadedSweep:
+def load_sweep(
+    path: str | FilePath | Mapping[str, Any], *, overrides: Sequence[str] = ()
+) -> LoadedSweep:
     """Reads a file.
 
     Args:
-        path: the file.
+        path: the file, or the keys of one, whose relative paths then start here.
         overrides: words such as `activation.share=0.5,0.9` that change its axes.
 
     Raises:
         InputError: the file is missing or cannot be read.
         SpecError: what is wrong with it where its cells cannot be checked; see `load_bytes`.
     """
+    if isinstance(path, Mapping):
+        data = write_yaml(dict(path))
+        return load_bytes(data, source="the spec", folder=FilePath(), overrides=overrides)
     file = FilePath(path)
     try:
         data = file.read_bytes()

@@ -21,7 +21,7 @@ from orchestrator.spec import is_axis
 from orchestrator.spec_yaml import Document, Path, read_yaml
 from orchestrator.words import Values, read_values
 
-__all__ = ["override"]
+__all__ = ["override", "write_yaml"]
 
 _WORD: Final = re.compile(r"\+{0,2}(?P<name>[^=\s]+)=(?P<values>.*)", re.DOTALL)
 
@@ -170,17 +170,38 @@ def _commented(data: bytes) -> dict[str, Any] | None:
 
 def _written(values: dict[str, Any], commented: dict[str, Any] | None) -> bytes:
     """The bytes of a file with these values: the commented one, where that is what it says."""
-    for found, kind in ((commented, "rt"), (values, "safe")):
-        if found is None:
-            continue
-        writer = YAML(typ=kind, pure=True)
-        writer.width = 100_000
-        written = io.BytesIO()
+    if commented is not None:
         try:
-            writer.dump(found, written)
-            same = read_yaml(written.getvalue(), source="").values == values
-        except (YAMLError, SpecError):
-            same = False
-        if same:
-            return written.getvalue()
-    raise InputError("-P: the file's values can be written, got some that cannot. Edit the file.")
+            data = _dumped(commented, kind="rt")
+            if read_yaml(data, source="").values == values:
+                return data
+        except (YAMLError, SpecError):  # What anchors share was to change in one place alone.
+            pass
+    return write_yaml(values)
+
+
+def write_yaml(values: Mapping[str, Any]) -> bytes:
+    """Writes keys as a sweep file.
+
+    Raises:
+        InputError: a value is none that a sweep file can hold.
+    """
+    try:
+        data = _dumped(values, kind="safe")
+        if read_yaml(data, source="").values == values:
+            return data
+    except (YAMLError, SpecError):
+        pass
+    raise InputError(
+        "a sweep: plain values are needed (numbers, text, lists, mappings), got others."
+        " Write it as a file."
+    )
+
+
+def _dumped(values: Mapping[str, Any], *, kind: str) -> bytes:
+    writer = YAML(typ=kind, pure=True)
+    writer.width = 100_000
+    writer.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    written = io.BytesIO()
+    writer.dump(values, written)
+    return written.getvalue()

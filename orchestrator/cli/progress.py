@@ -9,9 +9,11 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any, Protocol
 
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from orchestrator.cli.notebook import NotebookBar, in_notebook
 from orchestrator.cli.output import duration, errors, note
 from orchestrator.difference import Difference
 from orchestrator.planning import Plan
@@ -30,13 +32,34 @@ _WORDS = {
 }
 
 
+class _Lines(Protocol):
+    """Where lines go that stay."""
+
+    def print(self, *objects: Any, markup: bool | None = None) -> None:  # noqa: ANN401
+        """Prints one."""
+
+
+class _Bar(Protocol):
+    """What a run is shown on: rich's bar on a terminal, an output of a notebook."""
+
+    @property
+    def console(self) -> _Lines:
+        """Where lines go that stay."""
+
+    def add_task(self, description: str, *, total: float | None, **fields: Any) -> TaskID:  # noqa: ANN401
+        """Begins to show a run."""
+
+    def update(self, task_id: TaskID, *, completed: float | None = None, **fields: Any) -> None:  # noqa: ANN401
+        """Says how far it is."""
+
+
 class RunProgress:
     """Listens to a run and shows it."""
 
     def __init__(
         self,
         *,
-        bar: Progress | None,
+        bar: _Bar | None,
         quiet: bool,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -119,8 +142,11 @@ class RunProgress:
 
 @contextlib.contextmanager
 def progress(*, quiet: bool) -> Iterator[RunProgress]:
-    """Shows a bar for as long as the block lasts, if standard error is a terminal."""
+    """Shows a bar for as long as the block lasts, on a terminal or in a notebook."""
     console = errors()
+    if not quiet and in_notebook():
+        yield RunProgress(bar=NotebookBar(), quiet=False)
+        return
     if quiet or not console.is_terminal:
         yield RunProgress(bar=None, quiet=quiet)
         return
