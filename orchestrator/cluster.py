@@ -15,7 +15,7 @@ from typing import Any, Final
 from orchestrator.collector import collector_rests
 from orchestrator.errors import RunnerError
 
-__all__ = ["Attachment", "Node", "connect", "local_cpus", "missing"]
+__all__ = ["Attachment", "Node", "connect", "local_cpus", "nodes"]
 
 _QUIET: Final = {
     # Without it `ray.init` listens on every interface of the machine.
@@ -35,12 +35,32 @@ LOOK_EVERY_S: Final = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """One machine of the cluster and what it offers in all."""
+    """One machine of the cluster and what it offers in all.
+
+    Attributes:
+        name: its host name.
+        node_id: its number in Ray.
+        resources: all that it offers, in Ray's names.
+    """
 
     name: str
-    cpus: float
-    gpus: float
-    memory: float
+    node_id: str
+    resources: Mapping[str, float]
+
+    @property
+    def cpus(self) -> float:
+        """Cores."""
+        return self.resources.get("CPU", 0.0)
+
+    @property
+    def gpus(self) -> float:
+        """Devices."""
+        return self.resources.get("GPU", 0.0)
+
+    @property
+    def memory(self) -> float:
+        """Bytes."""
+        return self.resources.get("memory", 0.0)
 
 
 def local_cpus() -> int:
@@ -65,11 +85,11 @@ def connect(address: str | None = None, *, cpus: int | None = None) -> Iterator[
     import ray
 
     if ray.is_initialized():
-        yield _nodes(ray.nodes())  # type: ignore[no-untyped-call]
+        yield nodes()
         return
     _join(address, cpus=cpus)
     try:
-        yield _nodes(ray.nodes())  # type: ignore[no-untyped-call]
+        yield nodes()
     finally:
         # An object of Ray's that another thread's collection takes away just then ends the process.
         with collector_rests():
@@ -104,34 +124,23 @@ def _join(address: str | None, *, cpus: int | None) -> None:
         os.umask(mask)
 
 
+def nodes() -> list[Node]:
+    """The nodes that live now; inside a cluster only."""
+    import ray
+
+    return _nodes(ray.nodes())  # type: ignore[no-untyped-call]
+
+
 def _nodes(found: list[Mapping[str, Any]]) -> list[Node]:
     return [
         Node(
             name=str(node.get("NodeManagerHostname")),
-            cpus=node["Resources"].get("CPU", 0.0),
-            gpus=node["Resources"].get("GPU", 0.0),
-            memory=node["Resources"].get("memory", 0.0),
+            node_id=str(node["NodeID"]),
+            resources=dict(node["Resources"]),
         )
         for node in found
         if node.get("Alive")
     ]
-
-
-def missing(nodes: list[Node], *, cpu: float, gpu: float, memory: float) -> str | None:
-    """Says what no node can give at once; None if one can."""
-    if any(n.cpus >= cpu and n.gpus >= gpu and n.memory >= memory for n in nodes):
-        return None
-    best = {
-        "cpu": (cpu, max((n.cpus for n in nodes), default=0)),
-        "gpu": (gpu, max((n.gpus for n in nodes), default=0)),
-        "memory": (memory, max((n.memory for n in nodes), default=0)),
-    }
-    short = [
-        f"{name} {want:g} (the largest node has {has:g})"
-        for name, (want, has) in best.items()
-        if want > has
-    ]
-    return " and ".join(short) or "cpu, gpu and memory together on one node"
 
 
 def _own_node_lives() -> bool:

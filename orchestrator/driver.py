@@ -46,7 +46,6 @@ __all__ = ["Listener", "Options", "Summary", "run_sweep"]
 FOLD_EVERY: Final = 250
 """Ended attempts, two events each, after which loose events are folded."""
 
-
 RunnerMaker = Callable[[Sequence[Resources]], Runner]
 
 
@@ -227,6 +226,7 @@ class _Session:
             on_outcome=lambda outcome, verdict: self._ended(queue, outcome, verdict),
             on_stop=lambda: self.store.put(self.leave, b""),
             settle=self.ends.settled,
+            on_warning=self._warn,
             more=None if self.asking is None or self.options.only else self._more,
         )
         return queue

@@ -92,6 +92,7 @@ class TrialQueue:
         on_stop: Callable[[], None] = lambda: None,
         settle: Callable[[Outcome], Outcome] = lambda outcome: outcome,
         more: Callable[[], Sequence[str] | None] | None = None,
+        on_warning: Callable[[str], None] = lambda sentence: None,
     ) -> None:
         """Takes the work.
 
@@ -111,6 +112,7 @@ class TrialQueue:
             on_stop: called once, when nothing more starts and what runs should leave.
             settle: given what a runner believes of an attempt's end, says what stands.
             more: asked for further trials whenever none is due; None from it: no more will come.
+            on_warning: hears what the runner wants the user to know.
         """
         self._make = make
         self._retry = retry
@@ -123,6 +125,8 @@ class TrialQueue:
         self._on_stop = on_stop
         self._settle = settle
         self._more = more
+        self.warn = on_warning
+        """Hears what the runner wants the user to know."""
         self._heap = [_Waiting(0.0, rank, id_) for rank, id_ in enumerate(trial_ids)]
         self._rank = len(self._heap)
         self._spent: Counter[tuple[str, str]] = Counter()

@@ -20,7 +20,8 @@ from pydantic import (
     model_validator,
 )
 
-from orchestrator.quantities import Bytes, Every, Limit, Seconds
+from orchestrator.quantities import Every, Limit, Seconds
+from orchestrator.resources import Resources
 from orchestrator.space import axis_values
 from workloads.kinds import refusal
 
@@ -80,20 +81,6 @@ def _unbuilt(way_out: str) -> BeforeValidator:
         raise ValueError(f"not built yet, got {value!r}. {way_out}")
 
     return BeforeValidator(check)
-
-
-class Resources(_Part):
-    """What one trial asks of the machine it runs on."""
-
-    cpu: float = Field(default=1, gt=0, le=1024, description="cores; also torch's threads")
-    gpu: float = Field(default=0, ge=0, le=64, description="devices; may be a fraction below 1")
-    memory: Bytes | None = Field(default=None, description="places trials; does not enforce")
-
-    @model_validator(mode="after")
-    def _whole_devices(self) -> Resources:
-        if self.gpu > 1 and not float(self.gpu).is_integer():
-            raise ValueError(f"gpu is a fraction below 1 or whole, got {self.gpu}. Round it.")
-        return self
 
 
 class Metric(_Part):
@@ -238,6 +225,9 @@ class Sweep(_Part):
     order: Literal["as_written", "shuffled", "balanced"] = "balanced"
     resources: Resources = Field(default_factory=Resources)
     max_concurrent_trials: Annotated[int | str, BeforeValidator(_concurrency)] = "auto"
+    node_wait: Seconds = Field(
+        default=300.0, description="longest wait for a node that a trial fits on, with --address"
+    )
     early_stopping: Annotated[None, _unbuilt("Leave it out.")] = None
     retry: Retry = Field(default_factory=Retry)
     trial_timeout: Seconds | None = None

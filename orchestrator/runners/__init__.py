@@ -42,6 +42,10 @@ class Source(Protocol):
         """Hears how an attempt ended."""
         ...
 
+    def warn(self, sentence: str) -> None:
+        """Hears what the user should know of the place while attempts run."""
+        ...
+
 
 class Runner(Protocol):
     """A place where attempts run."""

@@ -76,6 +76,7 @@ def runner_maker(
             address=address,
             max_concurrent=limit if isinstance(limit, int) else None,
             resources=tuple(demands),
+            node_wait_s=sweep.node_wait,
             ahead=ahead,
         )
 

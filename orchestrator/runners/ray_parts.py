@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from orchestrator.attempt import Attempt
-from orchestrator.cluster import Attachment
 from orchestrator.worker import run_in_worker
 
 __all__ = ["Wave", "listener", "placement", "sealed", "searcher", "trainable", "trial_name"]
@@ -23,7 +22,8 @@ __all__ = ["Wave", "listener", "placement", "sealed", "searcher", "trainable", "
 class Wave(Protocol):
     """Who is asked and told."""
 
-    attachment: Attachment
+    def look(self) -> None:
+        """Looks at the cluster, between two steps of Tune."""
 
     def kept(self) -> AbstractContextManager[None]:
         """Keeps what is raised in the block from Tune."""
@@ -66,9 +66,7 @@ def placement(config: Mapping[str, Any]) -> Any:  # noqa: ANN401
     """The places that Tune asks Ray for, for one attempt."""
     from ray import tune
 
-    asked = _opened(config).resources
-    bundle = {"CPU": asked.cpu, "GPU": asked.gpu, "memory": float(asked.memory or 0)}
-    return tune.PlacementGroupFactory([{name: n for name, n in bundle.items() if n > 0}])
+    return tune.PlacementGroupFactory([_opened(config).resources.bundle()])
 
 
 def trainable() -> type:
@@ -118,10 +116,10 @@ def listener(wave: Wave) -> Any:  # noqa: ANN401
     from ray import tune
 
     class Listener(tune.Callback):
-        """Passes on when trials start and how they end; between two steps looks for the node."""
+        """Passes on when trials start and how they end, and when Tune begins a step."""
 
         def on_step_begin(self, iteration: int, trials: list[Any], **info: object) -> None:
-            wave.attachment.check()
+            wave.look()
 
         def on_trial_start(
             self,

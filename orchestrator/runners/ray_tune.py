@@ -15,9 +15,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from orchestrator.attempt import Attempt, Outcome
-from orchestrator.cluster import Attachment, Node, connect, missing
+from orchestrator.cluster import Attachment, connect, nodes
 from orchestrator.errors import RunnerError
 from orchestrator.runners import Source
+from orchestrator.runners.places import Line, Places
 from orchestrator.runners.ray_ahead import Ahead, import_tune
 from orchestrator.runners.ray_deaths import death
 from orchestrator.runners.ray_parts import (
@@ -41,6 +42,8 @@ _ENVIRONMENT: Final = {
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_DISABLE_AUTO_INIT": "1",
     "TUNE_GLOBAL_CHECKPOINT_S": "100000000",
+    # How many are pending is for us to say.
+    "TUNE_MAX_PENDING_TRIALS_PG": "100000000",
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_TRAIN_V2_ENABLED": "0",
@@ -59,6 +62,7 @@ class Runner:
         address: str | None = None,
         max_concurrent: int | None = None,
         resources: tuple[Resources, ...] = (),
+        node_wait_s: float = 0.0,
         cpus: int | None = None,
         ahead: Ahead | None = None,
     ) -> None:
@@ -68,6 +72,8 @@ class Runner:
             address: of a running cluster; None starts one on this machine.
             max_concurrent: most attempts at a time; None: as many as fit.
             resources: every demand that will occur, to find out early what fits nowhere.
+            node_wait_s: longest wait for a node that fits, on a running cluster; one that starts
+                here does not grow.
             cpus: cores that a cluster started here offers.
             ahead: the cluster, where it is on its way already.
         """
@@ -75,6 +81,7 @@ class Runner:
         self._address = address
         self._max_concurrent = max_concurrent
         self._resources = resources
+        self._node_wait_s = node_wait_s if address is not None else 0.0
         self._cpus = cpus
 
     def run(self, source: Source) -> None:
@@ -85,38 +92,30 @@ class Runner:
         """
         importing = threading.Thread(target=import_tune, daemon=True)
         importing.start()  # It takes most of a second, which passes while Ray starts.
-        with self._ahead or connect(self._address, cpus=self._cpus) as nodes:
+        with self._ahead or connect(self._address, cpus=self._cpus):
             importing.join()
-            self._refuse_what_fits_nowhere(nodes)
-            slots = max(1, int(sum(node.cpus for node in nodes)))
-            # With one pending trial, Tune's default for searchers, workers would start in a row.
-            os.environ.update(_ENVIRONMENT | {"TUNE_MAX_PENDING_TRIALS_PG": str(slots)})
-            size = max(WAVE_TRIALS, WAVE_PER_SLOT * slots)
-            most = self._max_concurrent
-            if source.learns:  # Its next question should know as many answers as can be.
-                most = min(most or slots, slots)
+            places = Places(nodes, wait_s=self._node_wait_s)
+            places.refuse(self._resources)
+            os.environ.update(_ENVIRONMENT)
+            line = Line(source, places, most=self._max_concurrent)
             while not (source.finished or source.stopping):
-                _Wave(source, size, most).fit()
+                _Wave(source, line, max(WAVE_TRIALS, WAVE_PER_SLOT * places.slots)).fit()
 
-    def _refuse_what_fits_nowhere(self, nodes: list[Node]) -> None:
-        for asked in self._resources:
-            short = missing(nodes, cpu=asked.cpu, gpu=asked.gpu, memory=asked.memory or 0)
-            if short is not None:
-                raise RunnerError(
-                    f"resources: a trial fits on one node, got a demand of {short}."
-                    " Ask for less with --cpu and --gpu, or use a larger cluster."
-                )
+
+class _WaveOver(Exception):
+    """Nothing more starts, and what Tune still waits for fits no node."""
 
 
 class _Wave:
     """One `fit`: as many attempts as keep the driver's memory flat."""
 
-    def __init__(self, source: Source, size: int, max_concurrent: int | None) -> None:
+    def __init__(self, source: Source, line: Line, size: int) -> None:
         self._source = source
+        self._line = line
         self._left = size
-        self._max_concurrent = max_concurrent
+        self._pending: dict[str, Attempt] = {}
         self._running: dict[str, Attempt] = {}
-        self.attachment = Attachment()
+        self._attachment = Attachment()
         self._raised: Exception | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -125,35 +124,17 @@ class _Wave:
 
     def fit(self) -> None:
         """Lets Tune run until the wave is full or nothing is left."""
-        from ray import tune
         from ray.tune.error import TuneError
 
         survive_memory_kills()
         count_no_loggers()
         logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
         with scratch() as folder:
-            tuner = tune.Tuner(
-                tune.with_resources(trainable(), placement),
-                tune_config=tune.TuneConfig(
-                    search_alg=searcher(self),
-                    num_samples=-1,
-                    reuse_actors=True,
-                    trial_name_creator=trial_name,
-                    trial_dirname_creator=trial_name,
-                ),
-                run_config=tune.RunConfig(
-                    name="wave",
-                    storage_path=folder,
-                    verbose=0,
-                    callbacks=[listener(self)],
-                    failure_config=tune.FailureConfig(max_failures=0),
-                    checkpoint_config=tune.CheckpointConfig(
-                        checkpoint_frequency=0, checkpoint_at_end=False
-                    ),
-                ),
-            )
             try:
-                tuner.fit()
+                self._tuner(folder).fit()
+            except _WaveOver:
+                for attempt in self._pending.values():
+                    self._line.put_aside(attempt)
             except TuneError as error:
                 # Of what our own parts raise Tune tells no more than a traceback's text.
                 reason = " ".join(str(error).split())[-300:]
@@ -162,6 +143,30 @@ class _Wave:
                 ) from error
             if self._raised is not None:
                 raise self._raised
+
+    def _tuner(self, folder: str) -> Any:  # noqa: ANN401
+        from ray import tune
+
+        return tune.Tuner(
+            tune.with_resources(trainable(), placement),
+            tune_config=tune.TuneConfig(
+                search_alg=searcher(self),
+                num_samples=-1,
+                reuse_actors=True,
+                trial_name_creator=trial_name,
+                trial_dirname_creator=trial_name,
+            ),
+            run_config=tune.RunConfig(
+                name="wave",
+                storage_path=folder,
+                verbose=0,
+                callbacks=[listener(self)],
+                failure_config=tune.FailureConfig(max_failures=0),
+                checkpoint_config=tune.CheckpointConfig(
+                    checkpoint_frequency=0, checkpoint_at_end=False
+                ),
+            ),
+        )
 
     @contextlib.contextmanager
     def kept(self) -> Iterator[None]:
@@ -177,26 +182,48 @@ class _Wave:
 
         An empty mapping means that the wave is over.
         """
-        over = self._left <= 0 or self._raised is not None
-        if over or self._source.stopping or self._source.finished:
+        if self._over:
             return {}
-        if self._max_concurrent is not None and len(self._running) >= self._max_concurrent:
-            return None
-        attempt = self._source.take()
+        attempt = self._line.next(running=len(self._running), pending=self._demands)
         if attempt is None:
             return None
         self._left -= 1
-        self._running[name] = attempt
+        self._pending[name] = attempt
         return {"attempt": sealed(attempt)}
+
+    @property
+    def _over(self) -> bool:
+        """Whether no more attempts begin in this wave."""
+        over = self._left <= 0 or self._raised is not None
+        return over or self._source.stopping or self._source.finished
+
+    @property
+    def _demands(self) -> list[Resources]:
+        return [attempt.resources for attempt in self._pending.values()]
+
+    def look(self) -> None:
+        """Looks at the cluster, between two steps of Tune.
+
+        Raises:
+            RunnerError: it is gone, or nodes that are needed do not come.
+            _WaveOver: Tune would wait for such nodes though the wave is over.
+        """
+        self._attachment.check()
+        running, pending = len(self._running), self._demands
+        if self._over and self._line.only_stuck(running=running, pending=pending):
+            raise _WaveOver
+        self._line.look(running=running, pending=pending)
 
     def started(self, name: str) -> None:
         """Hears from Tune that a worker has begun with a trial; until then it was pending."""
-        if name in self._running:
-            self._source.started(self._running[name])
+        attempt = self._pending.pop(name, None)
+        if attempt is not None:
+            self._running[name] = attempt
+            self._source.started(attempt)
 
     def ended(self, name: str, result: Mapping[str, Any] | None, cause: str) -> None:
         """Hears from Tune that a trial ended, with its last result or why its worker died."""
-        attempt = self._running.pop(name, None)
+        attempt = self._running.pop(name, None) or self._pending.pop(name, None)
         if attempt is None:
             return
         outcome = (result or {}).get("outcome")

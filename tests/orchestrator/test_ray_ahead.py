@@ -12,7 +12,7 @@ from orchestrator.cluster import Node
 from orchestrator.errors import RunnerError
 from orchestrator.runners.ray_ahead import Ahead
 
-NODES = [Node(name="here", cpus=2, gpus=0, memory=1)]
+NODES = [Node(name="here", node_id="1", resources={"CPU": 2, "memory": 1})]
 
 
 class Cluster:
