@@ -27,6 +27,8 @@ _QUIET: Final = {
     "RAY_worker_niceness": "0",
     # Ray's spare workers are of no use to Tune's actors, which bring an environment of their own.
     "RAY_prestart_worker_first_driver": "0",
+    # Ray's 30 s are not enough for its start on two cores that others keep busy.
+    "RAY_raylet_start_wait_time_s": "120",
 }
 LOOPBACK: Final = "127.0.0.1"
 LOOK_EVERY_S: Final = 2.0
