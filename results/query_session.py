@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Final
 
 import duckdb
@@ -38,6 +39,10 @@ _SETTINGS: Final = (
 )
 
 
+_ALONE_BYTES: Final = 8_000_000
+_ALONE_FILES: Final = 16
+"""Rows in no more files and bytes than this are read by one thread: sharing costs more there."""
+
 _BOUND: Final = 64
 """Statements that stay bound."""
 
@@ -67,6 +72,7 @@ class Session:
         self._views = Views(self._connection, listings, as_of=as_of)
         self._needed: set[str] = set()
         self._locked = False
+        self._alone = False
         self._bound: dict[str, duckdb.DuckDBPyRelation] = {}
 
     def serialized(self, text: str) -> str:
@@ -92,6 +98,24 @@ class Session:
         self._needed |= set(views)
         # In one order, whatever was asked for first.
         self._views.need([view for view in VIEWS if view in self._needed], columns=columns)
+        if not self._alone and not self._locked and self._is_small():
+            self._connection.execute("SET threads = 1")
+            self._alone = True
+
+    def _is_small(self) -> bool:
+        """Whether all that the built views read is in memory, or in little more than nothing."""
+        if not self._reads_rows():
+            return True
+        paths = [path for path, kind in self.paths().items() if kind == "metrics"]
+        if len(paths) > _ALONE_FILES:
+            return False
+        try:
+            return sum(Path(path).stat().st_size for path in paths) <= _ALONE_BYTES
+        except OSError:  # The statement itself will find out what became of the file.
+            return False
+
+    def _reads_rows(self) -> bool:
+        return not self._needed.isdisjoint({"metrics", "metrics_all"})
 
     def suspicious(self) -> bool:
         """Whether a small table is damaged, foreign or of another version.
@@ -127,7 +151,7 @@ class Session:
         """
         if self._locked:
             return
-        read_later = not self._needed.isdisjoint({"metrics", "metrics_all"})
+        read_later = self._reads_rows()
         kept = (path for path, kind in self.paths().items() if read_later and kind == "metrics")
         self._connection.execute(f"SET allowed_paths = [{', '.join(map(literal, kept))}]")
         self._connection.execute("SET enable_external_access = false")

@@ -1,7 +1,10 @@
 """The same statement asked again of an open reader: answered anew, over what it read at first."""
 
+import os
+
 import pytest
 
+from results import query_session
 from results.compact import compact
 from results.errors import LimitError, QueryError
 from results.query import open_stores
@@ -36,6 +39,21 @@ def test_small_tables_are_looked_at_once(store, monkeypatch):
             with pytest.raises(QueryError, match="lost"):
                 reader.sql("SELECT lost FROM trials")
     assert len(looks) == 2
+
+
+def test_little_is_read_by_one_thread_and_much_by_all(store, monkeypatch):
+    plan(store, [{"trial_id": "a"}])
+    finish(store, "a", {"loss": 0.5})
+    threads = "SELECT current_setting('threads') AS threads, (SELECT count(*) FROM metrics) AS rows"
+    with open_stores([store.root]) as reader:
+        assert reader.trusted(threads).to_pylist() == [{"threads": 1, "rows": 2}]
+    monkeypatch.setattr(query_session, "_ALONE_BYTES", 0)
+    with open_stores([store.root]) as reader:
+        all_threads = reader.trusted("SELECT current_setting('threads') AS n").to_pylist()[0]["n"]
+    with open_stores([store.root]) as reader:
+        found = reader.trusted(threads).to_pylist()[0]
+    assert all_threads == 1  # It read nothing at all.
+    assert found["threads"] == len(os.sched_getaffinity(0))
 
 
 def _told(call, looks):
