@@ -19,6 +19,7 @@ _VERBS = {
     "resume": "running",
     "run": "running",
     "report": "reporting",
+    "submit": "submitting",
     "verify_report": "reporting",
     "why": "reasons",
 }

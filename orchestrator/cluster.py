@@ -105,6 +105,7 @@ def _join(address: str | None, *, cpus: int | None) -> None:
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     if address is None:
         options |= {
+            "address": "local",  # Whatever RAY_ADDRESS says, or runs on this machine already.
             "num_cpus": cpus or local_cpus(),
             "include_dashboard": False,
             "_node_ip_address": LOOPBACK,
@@ -118,6 +119,8 @@ def _join(address: str | None, *, cpus: int | None) -> None:
     except (ConnectionError, RuntimeError, ValueError, OSError, TimeoutError) as error:
         where = address or "this machine"
         reason = " ".join(str(error).split())[:300]
+        if type(error.__cause__).__name__ == "AuthenticationError":
+            reason = "a refusal, since the token shown (RAY_AUTH_TOKEN_PATH) is not the cluster's"
         raise RunnerError(
             f"ray: a cluster on {where} is needed, got: {reason}."
             " `cliffsweep doctor` looks closer; --inline does without Ray."

@@ -7,16 +7,19 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from socket import gethostname
 from typing import Any
 
 import pytest
 
-from orchestrator import actions, mending, submitting
+from orchestrator import actions, cluster_verbs, mending, submitting
 from orchestrator.cluster_jobs import Endpoint
 from orchestrator.clusters import Cluster
 from orchestrator.errors import InputError, RunnerError
+from tests.e2e.chaos_processes import descendants
 from tests.e2e.conftest import COMMAND, KINDS, wait_for
 from tests.e2e.head import Head
+from tests.e2e.listening import beyond_loopback, listening
 
 pytestmark = pytest.mark.ray
 
@@ -159,6 +162,36 @@ def test_the_same_attaches_and_an_edited_one_takes_over(head: Head, laptop: Path
     endpoint = Endpoint(Cluster(address=head.address))
     wait_for(lambda: not any(job.alive for job in endpoint.jobs()))
     assert actions.status("sleepers", storage=str(storage)).driver is None
+
+
+def test_the_cluster_is_seen_from_outside_and_from_inside(head: Head, laptop: Path) -> None:
+    entry = f"[clusters.lab]\naddress = '{head.address}'\nstorage = '{laptop / 'runs'}'\n"
+    (laptop / "config" / "cliffsweep").mkdir(parents=True)
+    (laptop / "config" / "cliffsweep" / "config.toml").write_text(entry)
+    (told,) = cluster_verbs.ls()
+    assert (told["name"], told["address"], told["token"]) == ("lab", head.address, "ok")
+
+    (node,) = cluster_verbs.nodes("lab")
+    assert (node.host, node.ip, node.head, node.alive) == (gethostname(), "127.0.0.1", True, True)
+    assert (node.cpus, node.gpus, node.accelerator) == (2.0, 0.0, None)
+    assert node.cpus_used is not None
+    assert 0 <= node.cpus_used <= 2
+    assert node.memory > 1e8
+
+    checks = cluster_verbs.check("lab")
+    assert all(check["ok"] for check in checks), checks
+    assert "sees the storage" in [check["found"] for check in checks]
+    assert list((laptop / "runs").glob("*/*")) == []
+    relative = cluster_verbs.check(head.address, storage="runs")
+    assert [check["what"] for check in relative if not check["ok"]] == ["storage"]
+
+
+def test_the_head_listens_on_the_loopback_address_alone(head: Head) -> None:
+    pids = [head.pid, *(process.pid for process in descendants() if process.pid != head.pid)]
+    assert {("127.0.0.1", head.port), ("::ffff:127.0.0.1", head.gcs_port)} <= {
+        (address, port) for address, port, _ in listening(pids)
+    }
+    assert beyond_loopback(pids) == []
 
 
 def test_who_has_no_token_or_another_is_refused(
