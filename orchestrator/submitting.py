@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -64,11 +64,12 @@ class Submitted:
 
 
 def submit(
-    path: str | Path,
+    path: str | Path | Mapping[str, Any],
     *,
     address: str | None = None,
     storage: str | None = None,
     kinds: Sequence[str] = (),
+    overrides: Sequence[str] = (),
     options: Options | None = None,
 ) -> Submitted:
     """Checks a sweep file here, and lets a job of a cluster run it.
@@ -76,10 +77,11 @@ def submit(
     The same file again finds the job at work; an edited one takes the sweep over from it.
 
     Args:
-        path: the sweep file.
+        path: the sweep file, or its keys.
         address: of the cluster's job endpoint, or its name in the configuration.
         storage: where run directories stand, the same for the cluster and for who reads them.
         kinds: more folders with the user's kinds.
+        overrides: words such as `activation.share=0.5,0.9` that change the file's axes.
         options: overrides of the file.
 
     Raises:
@@ -90,7 +92,7 @@ def submit(
     from orchestrator.actions import cells_of
     from orchestrator.cluster_jobs import Endpoint
 
-    loaded = load_sweep(path)
+    loaded = load_sweep(path, overrides=overrides)
     cluster = clusters.needed(address)
     where = _shared(
         storage_named(storage, of_cluster=cluster.storage, in_file=loaded.sweep.storage)
@@ -98,7 +100,7 @@ def submit(
     folders = kinds_folders(loaded.sweep.kinds, base=loaded.folder, given=kinds)
     sweep_files(loaded.sweep.files, base=loaded.folder)
     cells_of(loaded, folders)
-    order = _order(loaded.sweep.name, where, options, file=Path(path).name)
+    order = _order(loaded.sweep.name, where, options, file=f"{loaded.sweep.name}.yaml")
     endpoint = Endpoint(cluster)
     with TemporaryDirectory(prefix="cliffsweep-") as folder:
         parcel.pack(Path(folder), order, loaded=loaded, kinds=folders)

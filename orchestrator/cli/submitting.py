@@ -15,6 +15,7 @@ from orchestrator.cli.options import (
     JobAddress,
     Kinds,
     Only,
+    Overrides,
     Steal,
     Storage,
     SweepFile,
@@ -33,6 +34,7 @@ def submit(
     address: JobAddress = None,
     storage: Storage = None,
     kinds: Kinds = None,
+    overrides: Overrides = None,
     gpu: Gpu = None,
     cpu: Cpu = None,
     data: Data = None,
@@ -50,6 +52,7 @@ def submit(
         address=address,
         storage=storage,
         kinds=kinds or (),
+        overrides=overrides or (),
         options=options(gpu=gpu, cpu=cpu, data=data, only=only, steal=steal),
     )
     return handed(done, as_json=as_json)

@@ -5,6 +5,7 @@ Knows nothing of sweeps.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -22,7 +23,7 @@ from typing import Final
 __all__ = ["Head"]
 
 ROOT: Final = Path(__file__).parents[2]
-START_S: Final = 90.0
+START_S: Final = 150
 
 
 def free_port() -> int:
@@ -98,22 +99,29 @@ class Head:
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN_PATH": str(self.token_file),
             "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+            "RAY_raylet_start_wait_time_s": str(START_S),
         }
 
     def _wait(self) -> None:
         until = time.monotonic() + START_S
-        request = urllib.request.Request(
-            f"{self.address}/api/version", headers={"Authorization": f"Bearer {self.token}"}
-        )
         while time.monotonic() < until and self._process.poll() is None:
-            try:
-                with urllib.request.urlopen(request, timeout=5):
-                    return
-            except (urllib.error.URLError, OSError):
-                time.sleep(0.1)
+            if self._has_a_node():
+                return
+            time.sleep(0.1)
         told = (self.folder / "ray-start.txt").read_text()
         self.stop()
         raise TimeoutError(f"the head did not start: {told}")
+
+    def _has_a_node(self) -> bool:
+        """The job endpoint answers before there is anything that could run a job."""
+        request = urllib.request.Request(
+            f"{self.address}/api/v0/nodes", headers={"Authorization": f"Bearer {self.token}"}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                return b'"ALIVE"' in answer.read()
+        except (urllib.error.URLError, OSError):
+            return False
 
     def stop(self) -> None:
         """Ends it and all that it started."""
@@ -122,7 +130,9 @@ class Head:
             try:
                 self._process.wait(timeout=20)
             except subprocess.TimeoutExpired:
-                os.killpg(self._process.pid, signal.SIGKILL)
+                self._process.kill()
                 self._process.wait()
+        with contextlib.suppress(ProcessLookupError):  # What it did not end itself.
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._log.close()
         shutil.rmtree(self.folder, ignore_errors=True)

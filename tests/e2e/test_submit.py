@@ -164,6 +164,24 @@ def test_the_same_attaches_and_an_edited_one_takes_over(head: Head, laptop: Path
     assert actions.status("sleepers", storage=str(storage)).driver is None
 
 
+def test_run_joins_a_cluster_by_its_name(
+    head: Head, laptop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RAY_AUTH_TOKEN_PATH")
+    entry = f"[clusters.desk]\naddress = '127.0.0.1:{head.gcs_port}'\n"
+    entry += f"storage = '{laptop / 'kept'}'\ntoken_file = '{head.token_file}'\n"
+    (laptop / "config" / "cliffsweep").mkdir(parents=True)
+    (laptop / "config" / "cliffsweep" / "config.toml").write_text(entry)
+    (laptop / "sleepers.yaml").write_text(SLEEPERS.replace("60, steps: 600", "0, steps: 5"))
+    shutil.copytree(KINDS, laptop / "my_kinds", ignore=shutil.ignore_patterns("__pycache__"))
+    words = ("run", "sleepers.yaml", "--address", "desk", "--quiet")
+    done = subprocess.run([*COMMAND, *words], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert statuses("sleepers", laptop / "kept") == ["completed"] * 2
+    assert head.token not in done.stdout + done.stderr
+    assert holding(laptop, head.token) == []
+
+
 def test_the_cluster_is_seen_from_outside_and_from_inside(head: Head, laptop: Path) -> None:
     entry = f"[clusters.lab]\naddress = '{head.address}'\nstorage = '{laptop / 'runs'}'\n"
     (laptop / "config" / "cliffsweep").mkdir(parents=True)
