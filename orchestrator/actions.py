@@ -6,6 +6,7 @@ Must never print, and imports what is slow only inside the verb that needs it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,8 +76,8 @@ def validate(
         overrides: words such as `activation.share=0.5,0.9` that change the file's axes.
 
     Returns:
-        The sweep, and its number of cells; None where cells were not checked because the file
-        has kinds of its own.
+        The sweep, and its number of cells, of a search that learns the most that it asks for;
+        None where cells were not checked because the file has kinds of its own.
 
     Raises:
         InputError: the file, all its problems together.
@@ -85,7 +86,14 @@ def validate(
     if loaded.sweep.kinds and not kinds:
         return loaded, None
     folders = kinds_folders(loaded.sweep.kinds, base=loaded.folder, given=kinds)
-    return loaded, len(cells_of(loaded, folders))
+    return loaded, len(cells_of(loaded, folders)) or _most(loaded)
+
+
+def _most(loaded: LoadedSweep) -> int:
+    from orchestrator.expand import sought
+
+    found = sought(loaded)
+    return 0 if found is None else found.method.trials
 
 
 def plan(
@@ -100,6 +108,7 @@ def plan(
     Raises:
         InputError: the file, all its problems together.
     """
+    from orchestrator.asking import planned
     from orchestrator.planning import make_plan
     from results.ledger import Ledger
 
@@ -107,8 +116,10 @@ def plan(
     folders = kinds_folders(loaded.sweep.kinds, base=loaded.folder, given=kinds)
     cells = cells_of(loaded, folders)
     root = run_directory(storage_root(storage, in_file=loaded.sweep.storage), loaded.sweep.name)
+    asked, to_come = planned(loaded, Store(root))
     known = Ledger(Store(root), sweep=loaded.sweep.name).trials()
-    return make_plan(loaded.sweep.name, cells, known), loaded
+    found = make_plan(loaded.sweep.name, [*cells, *asked], known)
+    return replace(found, to_come=to_come), loaded
 
 
 def run(
@@ -211,8 +222,7 @@ def drive(
     listener: Listener | None,
     on_queue: Callable[[TrialQueue], None],
 ) -> Summary:
-    from dataclasses import replace
-
+    from orchestrator.asking import planned, samples
     from orchestrator.cluster_token import ready_to_join
     from orchestrator.driver import Options, run_sweep
     from orchestrator.runners.choose import coming_up, runner_maker
@@ -221,10 +231,11 @@ def drive(
     with coming_up(runner, address=joined, fresh=not root.exists()) as ahead:
         cells = cells_of(loaded, folders)
         chosen = options or Options()
-        only = tuple(_only(beginning, cells) for beginning in chosen.only)
+        asked = planned(loaded, Store(root))[0] if chosen.only else []
+        only = tuple(_only(beginning, [*cells, *asked]) for beginning in chosen.only)
         chosen = replace(chosen, kinds=tuple(folders), only=only)
         files = sweep_files(loaded.sweep.files, base=loaded.folder)
-        _check_needs(cells, chosen, files)
+        _check_needs([*cells, *samples(loaded)], chosen, files)
         if ahead is not None:
             ahead.wait()
         make_runner = runner_maker(

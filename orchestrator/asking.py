@@ -49,6 +49,16 @@ def planned(loaded: LoadedSweep, store: Store) -> tuple[list[Cell], int]:
     return cells, found.most - len(cells)
 
 
+def samples(loaded: LoadedSweep) -> list[Cell]:
+    """Cells such as a sweep whose method learns may ask for; none where all are known beforehand.
+
+    Raises:
+        SpecError: what is wrong with the sweep file.
+    """
+    found = sought(loaded)
+    return [] if found is None or found.method.foreseen else found.samples()
+
+
 class Asking:
     """The dialogue between a search and a store, in one run of the driver."""
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from orchestrator.quantities import Every
+from orchestrator.rungs import Ladder
 from orchestrator.spec import Resources
 
 __all__ = ["Attempt", "Outcome"]
@@ -34,6 +35,8 @@ class Attempt:
         files: folder with what the sweep file lists under `files`; None: nothing.
         data_dir: folder of the full data sets.
         leave: name of the file at whose sight the trial saves itself and leaves; None: never.
+        ladder: when a stopping rule wants to hear of it; None: nothing stops it early.
+        stopped: whether it was to stop and has not: it only ends, as stopped.
         grace_s: from then, or from the timeout, until its process is killed, seconds.
     """
 
@@ -51,6 +54,8 @@ class Attempt:
     files: str | None = None
     data_dir: str | None = None
     leave: str | None = None
+    ladder: Ladder | None = None
+    stopped: bool = False
     grace_s: float = 30.0
 
     @property
@@ -66,7 +71,7 @@ class Outcome:
     Attributes:
         trial_id: the trial.
         number: the attempt.
-        status: `completed`, `failed`; `foreign` where another process holds the claim.
+        status: `completed`, `stopped`, `failed`; `foreign` where another process holds the claim.
         failure_class: where it failed.
         detail: message and traceback's tail.
         recorded: whether the worker itself wrote the end into the store.

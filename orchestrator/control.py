@@ -3,6 +3,7 @@
     control/stop                  the driver starts nothing more and ends
     control/make-room             a submitted driver ends, for another that goes on in its place
     control/cancel-<trial>.a<k>   attempt k saves itself and ends; with content `now` it is killed
+    control/rung-<trial>.a<k>     attempt k stops at the rung where it halts: its driver says so
 
 Must never know how a trial leaves. A file bound to one attempt means nothing to the next, so a
 request that nobody heard does no harm later.
@@ -31,6 +32,8 @@ __all__ = [
     "cancelled",
     "killable",
     "stale",
+    "stop_at_rung",
+    "stops_at_rung",
 ]
 
 STOP: Final = "control/stop"
@@ -87,6 +90,22 @@ def cancelled(attempt: Attempt) -> bool:
     return False
 
 
+def stop_at_rung(attempt: Attempt) -> None:
+    """Tells an attempt that halts at a rung to stop there.
+
+    Raises:
+        StorageError: the run directory cannot be written.
+    """
+    Store(attempt.root).put(_rung(attempt), b"")
+
+
+def stops_at_rung(attempt: Attempt) -> bool:
+    """Whether an attempt that halted at a rung was told to stop; the driver has looked by now."""
+    with contextlib.suppress(ResultsError):
+        return Store(attempt.root).exists(_rung(attempt))
+    return False
+
+
 def asked_to_cancel(attempt: Attempt) -> Asked:
     """The look for a request to cancel this attempt."""
     return Asked(Store(attempt.root), _name(attempt.trial_id, attempt.number))
@@ -119,6 +138,10 @@ def killable(attempt: Attempt) -> Iterator[None]:
     finally:
         over.set()
         thread.join()
+
+
+def _rung(attempt: Attempt) -> str:
+    return f"control/rung-{attempt.trial_id}.a{attempt.number}"
 
 
 def _name(trial_id: str, attempt: int) -> str:

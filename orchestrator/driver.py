@@ -19,6 +19,7 @@ from orchestrator.difference import Difference, difference
 from orchestrator.ending import Ends
 from orchestrator.errors import GateError, Interrupted, LeaseError
 from orchestrator.expand import Cell
+from orchestrator.judging import Judging
 from orchestrator.keeping import Keeper
 from orchestrator.lease import NOT_RENEWED, Lease
 from orchestrator.options import Options
@@ -28,7 +29,6 @@ from orchestrator.planning import (
     make_plan,
     record_new,
     record_plan,
-    status_counts,
     work_left,
 )
 from orchestrator.provenance import Code, code_version
@@ -36,7 +36,7 @@ from orchestrator.queue import Gates, Tally, TrialQueue
 from orchestrator.runners import Runner
 from orchestrator.spec import Resources, Retry, Sweep
 from orchestrator.spec_load import LoadedSweep
-from orchestrator.summary import Listener, Summary
+from orchestrator.summary import Listener, Summary, summary_of
 from results.ledger import Ledger
 from results.links import refuse_links
 from results.store import Store
@@ -114,6 +114,7 @@ class _Session:
     asking: Asking | None = field(init=False)
     code: Code = field(init=False)
     ends: Ends = field(init=False)
+    judging: Judging = field(init=False)
     by_id: dict[str, Cell] = field(default_factory=dict)
     kinds: tuple[str, ...] = ()
     files: str | None = None
@@ -148,6 +149,8 @@ class _Session:
         record_plan(self.plan, self.ledger, code=self.code, goal=self.sweep.metrics[0].goal)
         self.ends = Ends(self.ledger, sweep=self.sweep.name)
         self.ends.close_orphans()
+        self.judging = Judging(self.sweep)
+        self.judging.replay(cells, store=self.store, ledger=self.ledger)
         self.ledger.fold()
         self.ledger.sweep_superseded()
         self.keeper = Keeper(self.store, sweep=self.sweep.name, warn=self._warn, clock=self.clock)
@@ -228,6 +231,7 @@ class _Session:
             settle=self.ends.settled,
             on_warning=self._warn,
             more=None if self.asking is None or self.options.only else self._more,
+            at_rung=lambda attempt, rung: self.judging.stops(self.by_id[attempt.trial_id], rung),
         )
         return queue
 
@@ -262,6 +266,8 @@ class _Session:
             files=self.files,
             data_dir=self.options.data_dir,
             leave=self.leave,
+            ladder=self.judging.ladder(cell),
+            stopped=self.judging.stopped(cell),
             grace_s=self.sweep.grace,
         )
 
@@ -283,17 +289,4 @@ class _Session:
 
     def summary(self, tally: Tally, wall_s: float) -> Summary:
         """How the sweep stands now."""
-        latest = self.ledger.latest()
-        left = work_left(self.plan, latest)
-        asked = sum(self._asked(planned.cell) for planned in self.plan.cells)
-        return Summary(
-            sweep=self.sweep.name,
-            total=self.plan.total,
-            counts=dict(status_counts(self.plan, latest)),
-            asked=asked,
-            done=asked - sum(self._asked(cell) for cell in left),
-            trained=tally.completed,
-            retried=tally.retried,
-            wall_s=wall_s,
-            removed=len(self.plan.removed),
-        )
+        return summary_of(self.plan, self.ledger.latest(), tally, asked=self._asked, wall_s=wall_s)

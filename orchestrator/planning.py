@@ -32,11 +32,13 @@ class Plan:
         sweep: name of the sweep.
         cells: wanted cells in running order.
         removed: rows of trials that the store knows and the sweep no longer wants.
+        to_come: cells that a search may still ask for, at most.
     """
 
     sweep: str
     cells: tuple[PlannedCell, ...]
     removed: tuple[TrialRow, ...] = ()
+    to_come: int = 0
 
     @property
     def total(self) -> int:

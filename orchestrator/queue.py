@@ -15,6 +15,7 @@ from typing import Final
 
 from orchestrator.attempt import Attempt, Outcome
 from orchestrator.failures import retries
+from orchestrator.rungs import Rung
 from orchestrator.spec import Retry
 
 __all__ = ["Gates", "Tally", "TrialQueue"]
@@ -48,6 +49,7 @@ class Tally:
 
     Attributes:
         completed: trials that completed.
+        stopped: trials that a stopping rule ended early.
         failed: trials whose retries are spent.
         retried: attempts that failed and are tried again.
         foreign: trials given up because other processes took every attempt at them.
@@ -58,6 +60,7 @@ class Tally:
     """
 
     completed: int = 0
+    stopped: int = 0
     failed: int = 0
     retried: int = 0
     foreign: int = 0
@@ -93,6 +96,7 @@ class TrialQueue:
         settle: Callable[[Outcome], Outcome] = lambda outcome: outcome,
         more: Callable[[], Sequence[str] | None] | None = None,
         on_warning: Callable[[str], None] = lambda sentence: None,
+        at_rung: Callable[[Attempt, Rung], bool] = lambda attempt, rung: False,
     ) -> None:
         """Takes the work.
 
@@ -106,13 +110,14 @@ class TrialQueue:
                 tried again together.
             may_start: asked before each start; the first no stops the queue.
             on_start: hears of each attempt when it really starts.
-            on_outcome: hears each outcome with its verdict: `completed`, `retry`, `failed`,
-                `cancelled`, `left` (it saved itself because the run stops) or `foreign` (other
-                processes took every attempt).
+            on_outcome: hears each outcome with its verdict: `completed`, `stopped` (early),
+                `retry`, `failed`, `cancelled`, `left` (it saved itself because the run stops) or
+                `foreign` (other processes took every attempt).
             on_stop: called once, when nothing more starts and what runs should leave.
             settle: given what a runner believes of an attempt's end, says what stands.
             more: asked for further trials whenever none is due; None from it: no more will come.
             on_warning: hears what the runner wants the user to know.
+            at_rung: hears of an attempt at a rung, and says whether it should stop there.
         """
         self._make = make
         self._retry = retry
@@ -127,6 +132,8 @@ class TrialQueue:
         self._more = more
         self.warn = on_warning
         """Hears what the runner wants the user to know."""
+        self.reported = at_rung
+        """Hears of an attempt at a rung, and says whether it should stop there."""
         self._heap = [_Waiting(0.0, rank, id_) for rank, id_ in enumerate(trial_ids)]
         self._rank = len(self._heap)
         self._spent: Counter[tuple[str, str]] = Counter()
@@ -209,6 +216,10 @@ class TrialQueue:
             self.tally.completed += 1
             self._in_a_row = 0
             return "completed"
+        if outcome.status == "stopped":
+            self.tally.stopped += 1
+            self._in_a_row = 0
+            return "stopped"
         if outcome.status == "cancelled":
             self.tally.cancelled += 1
             return "cancelled"

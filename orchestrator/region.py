@@ -240,7 +240,7 @@ def _range(name: str, given: Mapping[str, Any], *, zipped: bool) -> Range:
         raise ValueError(f"a log range has step 1 or none, got {given['step']!r}. Write step: 1.")
     # What is wrong with the limits is told as for a range with a count.
     low, high = axis_values({k: v for k, v in given.items() if k != "step"} | {"count": 2})[0]
-    if whole and not (isinstance(low, int) and isinstance(high, int)):
+    if whole and not (isinstance(given["min"], int) and isinstance(given["max"], int)):
         raise ValueError(f"step: 1 goes from one whole number to another, got {dict(given)!r}.")
     return Range(name, low, high, log=given.get("scale") == "log", whole=whole)
 

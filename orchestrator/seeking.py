@@ -32,7 +32,7 @@ class Sought:
         self._expander = expander
         self._sweep = loaded.sweep
         self._broken = loaded.broken_grids
-        self._cells: dict[tuple[str, str], list[Cell]] = {}
+        self._tried: list[Cell] = []
         self.space = self._space()
 
     def search(self) -> Search:
@@ -65,6 +65,15 @@ class Sought:
                 for cell in self.cells(question):
                     found.setdefault(cell.trial_id, cell)
         return list(found.values())
+
+    def samples(self) -> list[Cell]:
+        """The cells of the points that are tried before anything starts.
+
+        Raises:
+            SpecError: everything wrong with the file, the space and these points.
+        """
+        self.search()
+        return self._tried
 
     def cells(self, question: Question) -> list[Cell]:
         """The cell that a question asks for, behind the baseline that it is measured against.
@@ -165,7 +174,7 @@ class Sought:
         if region.allows(values):
             draft = self._draft(region, number, values, seed=self.space.seeds[0])
             if draft is not None:
-                self._expander.with_baseline(draft)
+                self._tried.append(self._expander.with_baseline(draft))
 
     def _draft(
         self, region: Region, number: int, values: Mapping[str, Any], *, seed: int | None

@@ -23,7 +23,8 @@ from pydantic import (
 from orchestrator.quantities import Every, Limit, Seconds
 from orchestrator.resources import Resources
 from orchestrator.space import axis_values
-from workloads.kinds import refusal
+from orchestrator.stopping import Rule
+from workloads.kinds import one_of, refusal
 
 __all__ = [
     "FAILURE_CLASSES",
@@ -141,6 +142,9 @@ def _axes(value: object) -> object:
 Axes = Annotated[dict[str, Any], BeforeValidator(_axes)]
 
 
+Stopping = Annotated[Rule, one_of("orchestrator.stopping")] | None
+
+
 class Grid(_Part):
     """A named product of values."""
 
@@ -153,7 +157,7 @@ class Grid(_Part):
     )
     exclude: list[dict[str, Any]] = Field(default_factory=list, description="cells to leave out")
     resources: Resources | None = Field(default=None, description="instead of the sweep's")
-    early_stopping: Annotated[None, _unbuilt("Leave it out.")] = None
+    early_stopping: Stopping = Field(default=None, description="instead of the sweep's")
 
     @model_validator(mode="after")
     def _names_are_axes(self) -> Grid:
@@ -228,7 +232,7 @@ class Sweep(_Part):
     node_wait: Seconds = Field(
         default=300.0, description="longest wait for a node that a trial fits on, with --address"
     )
-    early_stopping: Annotated[None, _unbuilt("Leave it out.")] = None
+    early_stopping: Stopping = Field(default=None, description="which rule ends trials early")
     retry: Retry = Field(default_factory=Retry)
     trial_timeout: Seconds | None = None
     grace: Seconds = Field(default=30.0, description="from the request to leave to the kill")

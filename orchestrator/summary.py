@@ -5,16 +5,18 @@ Knows nothing of how it is shown.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from orchestrator.attempt import Attempt, Outcome
 from orchestrator.difference import Difference
-from orchestrator.planning import Plan
+from orchestrator.expander import Cell
+from orchestrator.planning import Plan, status_counts, work_left
 from orchestrator.queue import Tally
+from results.ledger import Event
 
-__all__ = ["Listener", "Summary"]
+__all__ = ["Listener", "Summary", "summary_of"]
 
 
 class Listener(Protocol):
@@ -49,7 +51,7 @@ class Summary:
         sweep: name of the sweep.
         total: wanted cells.
         counts: wanted cells per status, afterwards.
-        trained: trials that this run completed.
+        trained: trials that this run completed or stopped early.
         retried: attempts that failed and were tried again.
         wall_s: how long it took, seconds.
         removed: cells that are no longer wanted.
@@ -71,3 +73,34 @@ class Summary:
     def exit_code(self) -> int:
         """0 when every cell that was asked for is done, else 1."""
         return 0 if self.done == self.asked else 1
+
+
+def summary_of(
+    plan: Plan,
+    latest: Mapping[str, Event],
+    tally: Tally,
+    *,
+    asked: Callable[[Cell], bool],
+    wall_s: float,
+) -> Summary:
+    """Sums up one run of the driver.
+
+    Args:
+        plan: all cells.
+        latest: the last event of each trial.
+        tally: what this run did.
+        asked: whether this run was asked for a cell.
+        wall_s: how long it took, seconds.
+    """
+    wanted = sum(asked(planned.cell) for planned in plan.cells)
+    return Summary(
+        sweep=plan.sweep,
+        total=plan.total,
+        counts=dict(status_counts(plan, latest)),
+        asked=wanted,
+        done=wanted - sum(asked(cell) for cell in work_left(plan, latest)),
+        trained=tally.completed + tally.stopped,
+        retried=tally.retried,
+        wall_s=wall_s,
+        removed=len(plan.removed),
+    )

@@ -5,15 +5,15 @@ Must never know which runner called it, what else is in the sweep, or whether to
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.attempt import Attempt, Outcome
 from orchestrator.checkpoints import Checkpoints, Pace
 from orchestrator.control import asked_to_cancel
+from orchestrator.entries import Entries, device_of
 from orchestrator.failures import (
     Cancelled,
     Diverged,
@@ -26,11 +26,10 @@ from orchestrator.failures import (
     nonfinite,
 )
 from orchestrator.imports import heavy_imports
-from orchestrator.provenance import host
 from orchestrator.resuming import Origin, origin
-from orchestrator.spec import Resources
-from results.errors import ResultsError, StorageError
-from results.ledger import Event, Ledger
+from orchestrator.rungs import Climb, Rung
+from results.errors import StorageError
+from results.ledger import Ledger
 from results.store import Store
 from results.writer import Writer
 from workloads.stopwatch import Stopwatch
@@ -39,24 +38,58 @@ if TYPE_CHECKING:
     from workloads.config import Progress
     from workloads.state import State
 
-__all__ = ["Attempt", "Outcome", "run_trial"]
+__all__ = ["Attempt", "Course", "Outcome", "run_trial", "trial_in_rungs"]
+
+
+Course = Generator[Rung, bool, Outcome]  # An attempt that halts at its rungs.
+_BEFORE: Final = "stopped early, before its process died; nothing was left to train."
 
 
 def _never() -> bool:
     return False
 
 
+def _goes_on(rung: Rung) -> bool:
+    return False
+
+
 def run_trial(
+    attempt: Attempt,
+    *,
+    at_rung: Callable[[Rung], bool] = _goes_on,
+    **surroundings: Any,  # noqa: ANN401
+) -> Outcome:
+    """Claims an attempt, trains it, records it; returns however it ends.
+
+    Whatever a program raises ends the attempt and nothing else, `sys.exit()` among it.
+
+    Args:
+        attempt: what to run.
+        at_rung: hears what the stopping rule wants to know, and says whether the attempt stops.
+        surroundings: as `trial_in_rungs` takes them.
+
+    Raises:
+        KeyboardInterrupt: as it came, after the attempt's end was recorded.
+    """
+    course = trial_in_rungs(attempt, **surroundings)
+    try:
+        rung = next(course)
+        while True:
+            rung = course.send(at_rung(rung))
+    except StopIteration as ended:
+        outcome: Outcome = ended.value
+        return outcome
+
+
+def trial_in_rungs(
     attempt: Attempt,
     *,
     clock: Callable[[], float] = time.time,
     monotonic: Callable[[], float] = time.monotonic,
     asked_to_leave: Callable[[], bool] = _never,
     on_error: Callable[[BaseException], object] | None = None,
-) -> Outcome:
-    """Claims an attempt, trains it, records it; returns however it ends.
-
-    Whatever a program raises ends the attempt and nothing else, `sys.exit()` among it.
+) -> Course:
+    """The same, halting at each rung until it is told whether the attempt stops there.
 
     Args:
         attempt: what to run.
@@ -65,6 +98,10 @@ def run_trial(
         asked_to_leave: looked at after every step; once true, the trial saves itself and leaves.
         on_error: is handed what the program raised, its frames still alive, once the attempt's
             end is recorded.
+
+    Yields:
+        What the stopping rule wants to know; it is sent back whether the attempt stops. It
+        returns how the attempt ended.
 
     Raises:
         KeyboardInterrupt: as it came, after the attempt's end was recorded.
@@ -79,20 +116,21 @@ def run_trial(
         return Outcome.of(attempt, "failed", "storage", str(error), recorded=False)
     run = _Run(attempt, store, ledger, clock, asked_to_leave, stopwatch)
     try:
-        run.train()
+        stopped = yield from run.train()
     except (Exception, SystemExit, KeyboardInterrupt) as error:
         run.discard_checkpoint(error)
         failure_class, detail = classify(error), describe(error)
         status = end_status(failure_class)
-        recorded = run.end(status, failure_class=failure_class, detail=detail)
+        recorded = run.entries.end(status, failure_class=failure_class, detail=detail)
         if isinstance(error, KeyboardInterrupt):
             raise
         if on_error is not None and failure_class not in ("cancelled", "preempted"):
             on_error(error)
         outcome = Outcome.of(attempt, status, failure_class, detail, recorded=recorded)
         return replace(outcome, warnings=run.warnings)
-    if run.end("completed"):
-        return replace(Outcome.of(attempt, "completed"), warnings=run.warnings)
+    status = "completed" if stopped is None else "stopped"
+    if run.entries.end(status, detail=stopped):
+        return replace(Outcome.of(attempt, status, detail=stopped), warnings=run.warnings)
     detail = f"{store.root}: it takes the end of an attempt, got none. Check that storage."
     return Outcome.of(attempt, "failed", "storage", detail, recorded=False)
 
@@ -117,13 +155,12 @@ class _Run:
         self._asked_to_cancel = asked_to_cancel(attempt)
         self._checkpoints = Checkpoints(store, trial_id=attempt.trial_id)
         self._stopwatch = stopwatch
-        self._device = "cpu"
-        self._started = False
         self._origin: str | None = attempt.resume_from
+        self.entries = Entries(attempt, ledger, stopwatch=stopwatch)
         self.warnings: tuple[str, ...] = ()
 
-    def train(self) -> None:
-        """Iterates the program: rows first, then the checkpoint of the same step."""
+    def train(self) -> Generator[Rung, bool, str | None]:
+        """Iterates the program; returns why it was stopped early, None where it was not."""
         # Late, because torch takes a second that no other part of the program should wait for.
         with heavy_imports("torch._dynamo"):
             import workloads.warm  # noqa: F401
@@ -135,30 +172,46 @@ class _Run:
         for folder in attempt.kinds:
             add_folder(folder)
         seed = attempt.config.get("seed", 0)
+        stopped: str | None = _BEFORE
         with isolated(seed=seed if isinstance(seed, int) else 0, threads=attempt.threads):
             found = self._begin_from_checkpoint()
-            state = found.state
             training = validate(attempt.config).build()
             with self._writer(found) as writer:
-                pace = Pace(attempt.checkpoint_every, self._total, first=state.step)
-                seen, leaving = -1, None
-                for progress in self._timed(training.train(state)):
-                    if progress.step != seen:  # Else it only says that it is still there.
-                        with self._stopwatch("write"):
-                            writer.write(progress.step, progress.metrics, progress.layers)
-                        seen = progress.step
-                    self._check(progress)
-                    leaving = leaving or self._leaving()
-                    if state.savable or (state.savable is None and (leaving or pace.due(state))):
-                        self._save(writer, state)
-                    if leaving is not None and state.savable is None:
-                        raise leaving
-                    state.leaving = leaving is not None
-                if leaving is not None:
-                    raise leaving
+                if not attempt.stopped:
+                    steps = self._timed(training.train(found.state))
+                    stopped = yield from self._iterate(steps, found, writer)
                 self._stopwatch.turn_to("write")  # What is left of this block: closing the writer.
         with self._stopwatch("checkpoint"):
             self._checkpoints.prune(keep=attempt.checkpoint_keep)
+        return stopped
+
+    def _iterate(
+        self, steps: Iterator[Progress], found: Origin, writer: Writer
+    ) -> Generator[Rung, bool, str | None]:
+        """Takes one step after the other: rows first, then the checkpoint of the same step."""
+        state, climb = found.state, Climb(self._attempt.ladder, resumed_from=found.step)
+        pace = Pace(self._attempt.checkpoint_every, self._total, first=state.step)
+        seen, leaving = -1, None
+        for progress in steps:
+            rung = climb.rung(progress, state)
+            if progress.step != seen:  # Else it only says that it is still there.
+                with self._stopwatch("write"):
+                    writer.write(progress.step, climb.metrics(progress, rung), progress.layers)
+                seen = progress.step
+            self._check(progress)
+            leaving = leaving or self._leaving()
+            if state.savable or (state.savable is None and (leaving or pace.due(state))):
+                self._save(writer, state)
+            if leaving is not None and state.savable is None:
+                raise leaving
+            state.leaving = leaving is not None
+            if rung is not None:
+                writer.flush()  # What the rule hears of has to be there after a resume.
+                if (yield rung) and not rung.final and next(steps, None) is not None:
+                    return f"stopped early at {rung}."
+        if leaving is not None:
+            raise leaving
+        return None
 
     def _timed(self, steps: Iterator[Progress]) -> Iterator[Progress]:
         """Passes progress on, and counts the program's own seconds as training."""
@@ -181,21 +234,6 @@ class _Run:
             return Stopped("left when asked to; it goes on from its checkpoint.")
         return None
 
-    def end(
-        self, status: str, *, failure_class: str | None = None, detail: str | None = None
-    ) -> bool:
-        """Records the end; False where the store did not take it, which the driver then does."""
-        try:
-            if not self._started:
-                self._begin(None, ())
-            seconds = self._stopwatch.seconds()
-            self._ledger.record(
-                self._event(status, failure_class=failure_class, detail=detail, seconds=seconds)
-            )
-        except ResultsError:
-            return False
-        return True
-
     def discard_checkpoint(self, error: BaseException) -> None:
         """Deletes the checkpoint that a part of the program refused: it would do so for ever."""
         if self._origin is not None and is_checkpoint_error(error):
@@ -203,34 +241,17 @@ class _Run:
 
     def _begin_from_checkpoint(self) -> Origin:
         """Opens what the attempt goes on from and records its start."""
-        self._device = _device(self._attempt.resources)
+        self.entries.device = device_of(self._attempt.resources)
         found = origin(
             self._attempt,
             checkpoints=self._checkpoints,
             ledger=self._ledger,
-            device=self._device,
+            device=self.entries.device,
             stopwatch=self._stopwatch,
         )
         self._origin, self.warnings = found.name, found.warnings
-        self._begin(found.step, found.warnings)
+        self.entries.begin(found.step, found.warnings)
         return found
-
-    def _begin(self, resumed_from: int | None, warnings: Sequence[str]) -> None:
-        detail = "\n".join(warnings) or None
-        self._ledger.record(self._event("running", resumed_from=resumed_from, detail=detail))
-        self._started = True
-
-    def _event(self, status: str, **details: Any) -> Event:  # noqa: ANN401
-        return Event(
-            sweep=self._attempt.sweep,
-            trial_id=self._attempt.trial_id,
-            attempt=self._attempt.number,
-            status=status,
-            host=host(),
-            pid=os.getpid(),
-            device=self._device,
-            **details,
-        )
 
     def _writer(self, found: Origin) -> Writer:
         return Writer(
@@ -276,12 +297,3 @@ class _Run:
             )
             # One more than asked for: it is what a damaged newest one costs no more than.
             self._checkpoints.prune(keep=self._attempt.checkpoint_keep + 1)
-
-
-def _device(resources: Resources) -> str:
-    """The device that the resources give; asks torch only where a GPU was asked for."""
-    if resources.gpu <= 0:
-        return "cpu"
-    from workloads.devices import gpu_device
-
-    return gpu_device()

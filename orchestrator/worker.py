@@ -11,18 +11,21 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 
-from orchestrator.attempt import Attempt, Outcome
+from orchestrator.attempt import Attempt
 from orchestrator.capture import captured
 from orchestrator.control import Asked, killable
 from orchestrator.overdue import ended_in_time
-from orchestrator.trial import run_trial
+from orchestrator.trial import Course, trial_in_rungs
 from results.store import Store
 
-__all__ = ["run_in_worker"]
+__all__ = ["in_worker"]
 
 
-def run_in_worker(attempt: Attempt) -> Outcome:
-    """Runs an attempt as `run_trial` does; this process may be killed meanwhile."""
+def in_worker(attempt: Attempt) -> Course:
+    """Runs an attempt as `trial_in_rungs` does; this process may be killed meanwhile.
+
+    Go on with it in the thread that began it: only the main one hears signals.
+    """
     prints = captured(Store(attempt.root), trial_id=attempt.trial_id, attempt=attempt.number)
     with (
         prints,
@@ -30,7 +33,7 @@ def run_in_worker(attempt: Attempt) -> Outcome:
         _asked_to_leave(attempt) as look,
         ended_in_time(attempt, asked_to_leave=look),
     ):
-        return run_trial(attempt, asked_to_leave=look)
+        return (yield from trial_in_rungs(attempt, asked_to_leave=look))
 
 
 @contextlib.contextmanager

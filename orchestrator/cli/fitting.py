@@ -88,17 +88,28 @@ def cliff(
 def _incomplete(name: str, absent: Sequence[Missing]) -> InputError:
     named = ", ".join(f"{c.grid} {c.trial_id} ({c.status})" for c in absent[:_NAMED])
     rest = f" and {len(absent) - _NAMED} more" if len(absent) > _NAMED else ""
+    early = _stopped(absent)
+    but = f" but the {early} that were stopped early" if early else ""
     return InputError(
-        f"{name}: all cells are needed for a cliff, got {len(absent)} without an end:"
-        f" {named}{rest}. `cliffsweep resume {name}` runs them, `cliffsweep cliff {name} --partial`"
-        " fits without them."
+        f"{name}: all cells are needed for a cliff, got {len(absent)} without a result:"
+        f" {named}{rest}. `cliffsweep resume {name}` runs them{but},"
+        f" `cliffsweep cliff {name} --partial` fits without them."
     )
+
+
+def _stopped(absent: Sequence[Missing]) -> int:
+    """How many were stopped early: the worse ones, so a fit without them is too good."""
+    return sum(cell.status == "stopped" for cell in absent)
 
 
 def _print_missing(absent: Sequence[Missing]) -> None:
     """Says first of all what a partial fit goes without."""
     if absent:
-        say(f"PARTIAL: {len(absent)} cells are missing, and the fits below go without them")
+        early = _stopped(absent)
+        of_them = f" ({early} stopped early, the worse ones)" if early else ""
+        say(
+            f"PARTIAL: {len(absent)} cells are missing{of_them}, and the fits below go without them"
+        )
     for cell in absent:
         say(f"missing: {cell.trial_id}: {cell.grid}, {cell.status}")
 

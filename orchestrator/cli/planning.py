@@ -90,7 +90,8 @@ def validate(
         say(f"{sweep}: well formed; cells not checked, since it names kinds of its own")
         note(f"Add --kinds {loaded.sweep.kinds[0]} to import them; they are code.")
     else:
-        say(f"{sweep}: valid, {cells} cells")
+        searches = loaded.sweep.method != "grid"
+        say(f"{sweep}: valid, {f'up to {cells} trials' if searches else f'{cells} cells'}")
 
 
 def plan(
@@ -128,6 +129,8 @@ def _print(found: Plan) -> None:
     )
     new, kept, removed = found.count("new"), found.count("kept"), len(found.removed)
     note(f"{found.sweep}: {found.total} cells; {new} new, {kept} kept, {removed} removed")
+    if found.to_come:
+        note(f"The search asks for up to {found.to_come} more, as it learns.")
 
 
 def _cells(found: Plan) -> Iterator[tuple[Cell | TrialRow, str]]:

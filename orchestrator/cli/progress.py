@@ -96,7 +96,7 @@ class RunProgress:
 
     def ended(self, tally: Tally, outcome: Outcome, verdict: str) -> None:
         """Counts an end, and says at once what failed."""
-        if verdict != "completed":
+        if verdict not in ("completed", "stopped"):
             reason = (outcome.detail or "another process took it").partition("\n")[0]
             what = _WORDS[verdict]
             cause = outcome.failure_class or verdict
@@ -111,7 +111,7 @@ class RunProgress:
         self._tally = replace(tally)
         if self._quiet:
             return
-        done = tally.completed + tally.failed + tally.foreign + tally.cancelled
+        done = tally.completed + tally.stopped + tally.failed + tally.foreign + tally.cancelled
         if self._bar is not None:
             if self._task is not None:
                 self._bar.update(self._task, completed=done, counts=self._counts())
@@ -122,13 +122,15 @@ class RunProgress:
     def _counts(self) -> str:
         tally = self._tally
         parts = [f"{tally.completed} completed", f"{tally.running} under way"]
+        parts += [f"{tally.stopped} stopped early"] if tally.stopped else []
         parts += [f"{tally.failed} failed"] if tally.failed else []
         parts += [f"{tally.cancelled} cancelled"] if tally.cancelled else []
         parts += [f"{tally.retried} retried"] if tally.retried else []
         elapsed = self._clock() - self._begun
-        if tally.completed and elapsed > 0:
-            each = elapsed / tally.completed
-            rest = self._left - tally.completed - tally.failed - tally.cancelled
+        ended = tally.completed + tally.stopped
+        if ended and elapsed > 0:
+            each = elapsed / ended
+            rest = self._left - ended - tally.failed - tally.cancelled
             parts.append(f"{60 / each:.1f} a minute")
             parts.append(f"{duration(each * rest)} left" if rest else duration(elapsed))
         return ", ".join(parts)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from orchestrator.attempt import Attempt, Outcome
+from orchestrator.rungs import Rung
 
 __all__ = ["Runner", "Source"]
 
@@ -36,6 +37,10 @@ class Source(Protocol):
 
     def started(self, attempt: Attempt) -> None:
         """Hears that an attempt that was taken runs from now on."""
+        ...
+
+    def reported(self, attempt: Attempt, rung: Rung) -> bool:
+        """Hears what a stopping rule wants to know, and says whether the attempt should stop."""
         ...
 
     def done(self, outcome: Outcome) -> None:

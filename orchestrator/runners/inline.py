@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 from orchestrator.runners import Source
 from orchestrator.trial import run_trial
@@ -46,6 +47,7 @@ class Runner:
             source.done(
                 run_trial(
                     attempt,
+                    at_rung=partial(source.reported, attempt),
                     clock=self._clock,
                     asked_to_leave=lambda: source.stopping,
                     on_error=self._on_error,

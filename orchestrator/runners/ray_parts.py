@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from orchestrator.attempt import Attempt
-from orchestrator.worker import run_in_worker
+from orchestrator.control import stops_at_rung
+from orchestrator.trial import Course
+from orchestrator.worker import in_worker
 
 __all__ = ["Wave", "listener", "placement", "sealed", "searcher", "trainable", "trial_name"]
 
@@ -33,6 +35,9 @@ class Wave(Protocol):
 
     def started(self, name: str) -> None:
         """Hears that a worker has begun with a trial."""
+
+    def reported(self, name: str, result: Mapping[str, Any]) -> None:
+        """Hears what a trial reached while it runs; it halts until this returns."""
 
     def ended(self, name: str, result: Mapping[str, Any] | None, cause: str) -> None:
         """Hears that a trial ended, with its last result or why its worker died."""
@@ -74,12 +79,22 @@ def trainable() -> type:
     from ray import tune
 
     class Cell(tune.Trainable):
-        """Runs one whole attempt in its first and only step."""
+        """Runs one attempt: to its end in one step, or from rung to rung."""
+
+        course: Course | None = None
 
         def step(self) -> dict[str, Any]:
-            return {"done": True, "outcome": run_in_worker(_opened(self.config))}
+            try:
+                if self.course is None:
+                    self.course = in_worker(_opened(self.config))
+                    return {"done": False, "rung": next(self.course)}
+                stops = stops_at_rung(_opened(self.config))
+                return {"done": False, "rung": self.course.send(stops)}
+            except StopIteration as ended:
+                return {"done": True, "outcome": ended.value}
 
         def reset_config(self, new_config: dict[str, Any]) -> bool:
+            self.course = None
             return True
 
     return Cell
@@ -130,6 +145,17 @@ def listener(wave: Wave) -> Any:  # noqa: ANN401
         ) -> None:
             with wave.kept():
                 wave.started(trial.trial_id)
+
+        def on_trial_result(
+            self,
+            iteration: int,
+            trials: list[Any],
+            trial: Any,  # noqa: ANN401
+            result: dict[str, Any],
+            **info: object,
+        ) -> None:
+            with wave.kept():
+                wave.reported(trial.trial_id, result)
 
         def on_trial_complete(
             self,

@@ -16,7 +16,9 @@ from typing import Any, Final
 
 from orchestrator.attempt import Attempt, Outcome
 from orchestrator.cluster import Attachment, connect, nodes
+from orchestrator.control import stop_at_rung
 from orchestrator.errors import RunnerError
+from orchestrator.rungs import Rung
 from orchestrator.runners import Source
 from orchestrator.runners.places import Line, Places
 from orchestrator.runners.ray_ahead import Ahead, import_tune
@@ -97,7 +99,10 @@ class Runner:
             places = Places(nodes, wait_s=self._node_wait_s)
             places.refuse(self._resources)
             os.environ.update(_ENVIRONMENT)
-            line = Line(source, places, most=self._max_concurrent)
+            most = self._max_concurrent
+            if source.learns:  # Its next question should know as many answers as can be.
+                most = min(most or places.slots, places.slots)
+            line = Line(source, places, most=most)
             while not (source.finished or source.stopping):
                 _Wave(source, line, max(WAVE_TRIALS, WAVE_PER_SLOT * places.slots)).fit()
 
@@ -220,6 +225,12 @@ class _Wave:
         if attempt is not None:
             self._running[name] = attempt
             self._source.started(attempt)
+
+    def reported(self, name: str, result: Mapping[str, Any]) -> None:
+        """Hears what a trial reached at a rung; what it should do is stored before it asks."""
+        attempt, rung = self._running.get(name), result.get("rung")
+        if attempt is not None and isinstance(rung, Rung) and self._source.reported(attempt, rung):
+            stop_at_rung(attempt)
 
     def ended(self, name: str, result: Mapping[str, Any] | None, cause: str) -> None:
         """Hears from Tune that a trial ended, with its last result or why its worker died."""

@@ -55,7 +55,7 @@ def test_a_key_is_read(line, value):
 
 def test_every_key_of_a_sweep_file_is_described_or_obvious():
     obvious = {"name", "metric", "replicates", "order", "resources", "retry", "checkpoint", "pack"}
-    obvious |= {"max_concurrent_trials", "early_stopping", "trial_timeout", "budget"}
+    obvious |= {"max_concurrent_trials", "trial_timeout", "budget"}
     obvious |= {"max_failed_trials", "max_consecutive_failures", "tags"}
     assert {k for k, field in Sweep.model_fields.items() if not field.description} == obvious
 
@@ -91,7 +91,9 @@ ONE_PROBLEM = [
     ("order: random", "6:8: order", "one of 'as_written', 'shuffled' or 'balanced'"),
     ("pack: on", "6:7: pack", "not built yet, got 'on'. Write pack: off."),
     ("budget: {wall: 2h}", "6:9: budget", "not built yet"),
-    ("early_stopping: {kind: asha}", "6:17: early_stopping", "not built yet"),
+    ("early_stopping: {kind: ahsa}", "6:24: early_stopping.kind", "Did you mean 'asha'?"),
+    ("early_stopping: {kind: asha, factr: 2}", "6:30: early_stopping.factr", "mean 'factor'?"),
+    ("early_stopping: {kind: asha, last: 1}", "6:17: early_stopping", "last comes after first"),
     ("method: randon", "6:9: method", "got 'randon'. Known searches: grid, nsga2, random"),
     ("search: {samples: 3}", "6:10: search.samples", "only known keys, got 'samples'"),
     ("replicates: {seeds: []}", "6:21: replicates.seeds", "at least 1 is needed, got []"),

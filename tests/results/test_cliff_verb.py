@@ -59,7 +59,7 @@ def test_missing_cells_are_refused_by_name(cliff, sweep):
     plan(sweep, [_trial("later"), _trial("never", "vit.norms")])
     code, out, err = cliff()
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert "got 2 without an end: vit.norms never (planned), vit.topk later (planned)." in err
+    assert "got 2 without a result: vit.norms never (planned), vit.topk later (planned)." in err
     assert "--partial" in err
 
 
