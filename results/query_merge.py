@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from results.errors import StorageError
 from results.listing import Listing
-from results.query_rows import literal
+from results.query_rows import hide_progress, literal
 from results.query_views import Views
 from results.schema import FINALS, METRICS
 
@@ -61,9 +61,9 @@ class Merge:
             f"memory_limit = {literal(memory)}",
             f"temp_directory = {literal(str(spill))}",
             "threads = 2",
-            "enable_progress_bar = false",
         ):
             self._connection.execute(f"SET {setting}")
+        hide_progress(self._connection)
         self._views = Views(self._connection, [listing])
 
     def sizes(self) -> tuple[int, int]:

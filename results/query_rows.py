@@ -14,10 +14,20 @@ from results.listing import Listing
 from results.schema import METRICS
 from results.store import SegmentName
 
-__all__ = ["Rows", "literal", "read_parquet"]
+__all__ = ["Rows", "hide_progress", "literal", "read_parquet"]
 
 _COLUMNS = ", ".join(METRICS.names)
 _NONE = f"SELECT {_COLUMNS} FROM kept.metrics"
+
+
+def hide_progress(connection: duckdb.DuckDBPyConnection) -> None:
+    """Keeps DuckDB's progress bar off standard output, which is for results.
+
+    Where there is none, as in a notebook without its widgets, the setting cannot even be set.
+    """
+    ((shown,),) = connection.execute("SELECT current_setting('enable_progress_bar')").fetchall()
+    if shown:
+        connection.execute("SET enable_progress_bar = false")
 
 
 def literal(text: str) -> str:

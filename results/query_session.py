@@ -16,6 +16,7 @@ import pyarrow as pa
 from results.errors import LimitError, QueryError
 from results.listing import Listing
 from results.query_messages import Limits
+from results.query_rows import hide_progress
 from results.query_views import VIEWS, Views, literal
 from results.schema import SCHEMA_VERSION
 
@@ -25,7 +26,6 @@ __all__ = ["Session"]
 # extensions fetched on demand, stored secrets. Then the limits. Paths come last, see `lock`.
 _SETTINGS: Final = (
     "SET TimeZone = 'UTC'",
-    "SET enable_progress_bar = false",  # It would go to standard output, which is for results.
     "SET python_enable_replacements = false",
     "SET autoinstall_known_extensions = false",
     "SET autoload_known_extensions = false",
@@ -68,6 +68,7 @@ class Session:
         self._connection = duckdb.connect(":memory:")
         for setting in _SETTINGS:
             self._connection.execute(setting)
+        hide_progress(self._connection)
         self._connection.execute(f"SET memory_limit = {literal(memory)}")
         self._views = Views(self._connection, listings, as_of=as_of)
         self._needed: set[str] = set()

@@ -18,7 +18,16 @@ from orchestrator.control import stops_at_rung
 from orchestrator.trial import Course
 from orchestrator.worker import in_worker
 
-__all__ = ["Wave", "listener", "placement", "sealed", "searcher", "trainable", "trial_name"]
+__all__ = [
+    "Wave",
+    "listener",
+    "placement",
+    "sealed",
+    "searcher",
+    "silence",
+    "trainable",
+    "trial_name",
+]
 
 
 class Wave(Protocol):
@@ -178,3 +187,19 @@ def listener(wave: Wave) -> Any:  # noqa: ANN401
                 wave.ended(trial.trial_id, None, _cause(trial))
 
     return Listener()
+
+
+def silence() -> Any:  # noqa: ANN401
+    """What Tune shows its progress with: nothing; in a notebook its own would clear ours away."""
+    from ray.tune.progress_reporter import ProgressReporter
+
+    class Silence(ProgressReporter):
+        """Is never due."""
+
+        def should_report(self, trials: list[Any], done: bool = False) -> bool:
+            return False
+
+        def report(self, trials: list[Any], done: bool, *sys_info: str) -> None:
+            """Reports nothing."""
+
+    return Silence()

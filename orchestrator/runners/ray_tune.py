@@ -28,6 +28,7 @@ from orchestrator.runners.ray_parts import (
     placement,
     sealed,
     searcher,
+    silence,
     trainable,
     trial_name,
 )
@@ -166,6 +167,7 @@ class _Wave:
                 storage_path=folder,
                 verbose=0,
                 callbacks=[listener(self)],
+                progress_reporter=silence(),
                 failure_config=tune.FailureConfig(max_failures=0),
                 checkpoint_config=tune.CheckpointConfig(
                     checkpoint_frequency=0, checkpoint_at_end=False
