@@ -16,8 +16,10 @@ from orchestrator.collector import collector_rests
 from orchestrator.errors import InputError
 from orchestrator.imports import heavy_imports
 from orchestrator.paths import run_directory, storage_root
+from orchestrator.probe import opened
 from orchestrator.reading import SweepStatus, find_sweep, find_trial, ls, record, show, sql, status
 from orchestrator.spec_load import LoadedSweep, load_bytes, load_sweep
+from results.place import Place
 from results.store import Store
 
 if TYPE_CHECKING:
@@ -188,10 +190,12 @@ def resume(
     storage = str(storage_root(storage, of_cluster=storage_of(address)))
     root = find_sweep(name, storage=storage)
     kept = record(name, storage=storage)
-    loaded = load_bytes(kept.data, source=str(root / kept.name), folder=kept.files or root)
+    store = Store(root)
+    files = Path() if kept.files is None else store.folder(kept.files)
+    loaded = load_bytes(kept.data, source=store.where(kept.name), folder=files)
     return drive(
         loaded,
-        kept.kinds,
+        [store.folder(kind) for kind in kept.kinds],
         root,
         runner,
         address,
@@ -214,7 +218,7 @@ def sweep_delta(name: str, *, storage: str | None = None) -> float:
 def drive(
     loaded: LoadedSweep,
     folders: Sequence[Path],
-    root: Path,
+    root: Place,
     runner: str,
     address: str | None,
     *,
@@ -228,10 +232,11 @@ def drive(
     from orchestrator.runners.choose import coming_up, runner_maker
 
     joined = None if runner == "inline" else ready_to_join(address)
-    with coming_up(runner, address=joined, fresh=not root.exists()) as ahead:
+    store = opened(root)
+    with coming_up(runner, address=joined, fresh=not store.holds("sweep")) as ahead:
         cells = cells_of(loaded, folders)
         chosen = options or Options()
-        asked = planned(loaded, Store(root))[0] if chosen.only else []
+        asked = planned(loaded, store)[0] if chosen.only else []
         only = tuple(_only(beginning, [*cells, *asked]) for beginning in chosen.only)
         chosen = replace(chosen, kinds=tuple(folders), only=only)
         files = sweep_files(loaded.sweep.files, base=loaded.folder)
@@ -239,12 +244,12 @@ def drive(
         if ahead is not None:
             ahead.wait()
         make_runner = runner_maker(
-            runner, sweep=loaded.sweep, address=joined, options=chosen, ahead=ahead
+            runner, sweep=loaded.sweep, address=joined, options=chosen, ahead=ahead, root=store.root
         )
         return run_sweep(
             loaded,
             cells,
-            store=Store(root),
+            store=store,
             make_runner=make_runner,
             options=chosen,
             listener=listener,

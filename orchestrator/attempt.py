@@ -21,7 +21,7 @@ class Attempt:
     """All that a worker needs to know of one go at a trial.
 
     Attributes:
-        root: the run directory.
+        root: the run directory, a folder or a URL.
         sweep: name of the sweep.
         trial_id: the trial.
         number: which go at it, 0 or more.
@@ -31,8 +31,8 @@ class Attempt:
         checkpoint_every: when to save, None for never.
         checkpoint_keep: checkpoints kept of a completed trial; until then one more.
         timeout_s: longest time it may take, seconds; None for no limit.
-        kinds: folders with the user's kinds.
-        files: folder with what the sweep file lists under `files`; None: nothing.
+        kinds: folders with the user's kinds, by their names in the run directory.
+        files: as these, the folder with what the sweep file lists under `files`; None: nothing.
         data_dir: folder of the full data sets.
         leave: name of the file at whose sight the trial saves itself and leaves; None: never.
         ladder: when a stopping rule wants to hear of it; None: nothing stops it early.

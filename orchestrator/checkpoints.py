@@ -7,11 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import secrets
-import shutil
 from collections.abc import Callable
-from contextlib import suppress
 from hashlib import blake2b, file_digest
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,8 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CARRIED", "SUMS", "Checkpoints", "DamagedError", "Pace"]
 
-_HALF = re.compile(r"\.(.+)\.[0-9]+-[0-9a-f]{8}\.half")
-
 CARRIED = "finals.bin"
 """Name of the file in which a checkpoint carries the last values of every metric on."""
 SUMS = "sums.json"
@@ -39,11 +33,15 @@ class DamagedError(Exception):
 
 
 class Checkpoints:
-    """The checkpoints of one trial, named `checkpoints/<trial_id>/a<attempt>-<step>`."""
+    """The checkpoints of one trial, named `checkpoints/<trial_id>/a<attempt>-<step>`.
+
+    Attributes:
+        store: the run directory.
+    """
 
     def __init__(self, store: Store, *, trial_id: str) -> None:
         """Names the trial; nothing is read or written yet."""
-        self._store = store
+        self.store = store
         self._prefix = f"checkpoints/{trial_id}"
 
     def save(self, *, attempt: int, step: int, fill: Callable[[Path], None], carried: bytes) -> str:
@@ -59,20 +57,13 @@ class Checkpoints:
             StorageError: it could not be written.
         """
         name = f"{self._prefix}/a{attempt}-{step}"
-        target = self._store.path(name)
-        hidden = _hidden(target)
-        try:
-            hidden.mkdir(parents=True)
-            try:
-                _write(hidden / CARRIED, carried)
-                fill(hidden)
-                _write(hidden / SUMS, json.dumps(_sums(hidden), indent=1).encode())
-                hidden.rename(target)
-                _sync(target.parent)
-            finally:
-                shutil.rmtree(hidden, ignore_errors=True)
-        except OSError as error:
-            raise StorageError.from_os("write", target, error) from error
+
+        def fill_all(folder: Path) -> None:
+            _write(folder / CARRIED, carried)
+            fill(folder)
+            _write(folder / SUMS, json.dumps(_sums(folder), indent=1).encode())
+
+        self.store.create_folder(name, fill_all)
         return name
 
     def open(self, name: str) -> tuple[Path, bytes]:
@@ -82,59 +73,36 @@ class Checkpoints:
             DamagedError: it is not as it was written.
             StorageError: it cannot be read.
         """
-        folder = self._store.path(name)
+        folder = self.store.folder(name)
         try:
             if (folder / SUMS).exists():
                 _verify(folder)
+            return folder, (folder / CARRIED).read_bytes()
         except OSError as error:
             raise StorageError.from_os("read", folder, error) from error
-        return folder, self._store.read(f"{name}/{CARRIED}")
 
     def discard(self, name: str) -> None:
         """Deletes a checkpoint that cannot be used, so that the next attempt takes another."""
-        path = self._store.path(name)
-        hidden = _hidden(path)
-        with suppress(OSError):  # It is gone already, or the storage refuses: both are told later.
-            path.rename(hidden)
-        shutil.rmtree(hidden, ignore_errors=True)
+        self.store.drop_folder(name)
 
     def prune(self, *, keep: int) -> None:
         """Deletes all but the newest checkpoints, by attempt and step.
 
-        A checkpoint is renamed out of sight before its files go, so that none is ever seen torn.
-        What an earlier attempt left half written goes too.
+        None is ever seen torn. What an earlier attempt left half written goes too.
         """
-        whole = self._found(hidden=False)
-        for _, _, old in whole[:-keep]:
-            hidden = _hidden(old)
-            try:
-                old.rename(hidden)
-            except OSError:
-                continue  # Another process pruned it first.
-            shutil.rmtree(hidden, ignore_errors=True)
-        for attempt, _, half in self._found(hidden=True):
-            if whole and attempt < whole[-1][0]:
-                shutil.rmtree(half, ignore_errors=True)
+        names = {name.rpartition("/")[0] for name in self.store.list(f"{self._prefix}/")}
+        found = ((checkpoint_parts(f"{name}/{CARRIED}"), name) for name in names)
+        whole = sorted((parts[1:], name) for parts, name in found if parts is not None)
+        for _, old in whole[:-keep]:
+            self.store.drop_folder(old)
+        if whole:
+            newest = whole[-1][0][0]
+            self.store.drop_halves(self._prefix, lambda name: self._attempt(name, newest) < newest)
 
-    def _found(self, *, hidden: bool) -> list[tuple[int, int, Path]]:
-        """(attempt, step, folder) of the trial's checkpoints, or of what is half written."""
-        folder = self._store.path(self._prefix)
-        found = []
-        try:
-            paths = [*folder.iterdir()]
-        except FileNotFoundError:
-            paths = []
-        except OSError as error:
-            raise StorageError.from_os("list", folder, error) from error
-        for path in paths:
-            half = _HALF.fullmatch(path.name)
-            if hidden != bool(half):
-                continue
-            name = half[1] if half else path.name
-            parts = checkpoint_parts(f"{self._prefix}/{name}/{CARRIED}")
-            if parts is not None:
-                found.append((parts[1], parts[2], path))
-        return sorted(found)
+    def _attempt(self, name: str, otherwise: int) -> int:
+        """The attempt in the name of a checkpoint; another number where it names none."""
+        parts = checkpoint_parts(f"{self._prefix}/{name}/{CARRIED}")
+        return otherwise if parts is None else parts[1]
 
 
 class Pace:
@@ -193,21 +161,8 @@ def _verify(folder: Path) -> None:
             raise DamagedError(f"{folder / name}: must be as it was written, got {what}.")
 
 
-def _hidden(path: Path) -> Path:
-    """A name beside `path` that nobody looks at and nobody else has."""
-    return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.half")
-
-
 def _write(path: Path, data: bytes) -> None:
     with path.open("wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -19,6 +19,7 @@ __all__ = [
     "MOST_BYTES",
     "Record",
     "files_inside",
+    "folder_here",
     "keep",
     "kinds_folders",
     "kinds_inside",
@@ -37,14 +38,25 @@ class Record:
     Attributes:
         name: of the sweep file there.
         data: its bytes.
-        kinds: folders of the user's kinds there.
-        files: folder there with what its `files` names; None: nothing.
+        kinds: names there of folders with the user's kinds.
+        files: name there of the folder with what its `files` names; None: nothing.
     """
 
     name: str
     data: bytes
-    kinds: tuple[Path, ...]
-    files: Path | None = None
+    kinds: tuple[str, ...]
+    files: str | None = None
+
+
+def folder_here(store: Store, name: str) -> Path:
+    """The folder of this machine with a kept folder's files.
+
+    Args:
+        store: the run directory.
+        name: of the folder there; one that was never kept is named by its path.
+    """
+    path = Path(name)
+    return path if path.is_absolute() else store.folder(name)
 
 
 def newest_record(store: Store) -> Record | None:
@@ -60,8 +72,8 @@ def newest_record(store: Store) -> Record | None:
     return Record(
         name,
         store.read(name),
-        tuple(store.path(kind) for kind in kinds),
-        None if files is None else store.path(files),
+        tuple(kinds),
+        files,
     )
 
 
@@ -89,12 +101,7 @@ def keep(
     kept_files = _keep_files(store, files)
     record = newest_record(store)
     name = sweep_file_name(data, now, after=None if record is None else record.name)
-    new = Record(
-        name,
-        data,
-        tuple(store.path(copy) for copy in copies),
-        None if kept_files is None else store.path(kept_files),
-    )
+    new = Record(name, data, tuple(copies), kept_files)
     if record is None or replace(new, name=record.name) != record:
         beside = {"kinds": copies} | ({} if kept_files is None else {"files": kept_files})
         store.put(_beside(name), json.dumps(beside).encode())

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.errors import InputError
+from orchestrator.paths import storage_root
 from orchestrator.reading import find_sweep
+from results.place import Place
 
 if TYPE_CHECKING:
     from results.compare import Comparison, Side
@@ -36,7 +38,7 @@ class Compared:
         warnings: sentences about files that could not be read.
     """
 
-    roots: tuple[Path, Path]
+    roots: tuple[Place, Place]
     cells: tuple[int, int]
     ended: tuple[int, int]
     found: Comparison
@@ -51,11 +53,12 @@ class Compared:
         return {"a": sides[0], "b": sides[1], **self.found.document()}
 
 
-def find_run(name: str, *, storage: str | None = None) -> Path:
+def find_run(name: str, *, storage: str | None = None) -> Place:
     """The run directory of a sweep, given by its name or by the folder itself.
 
     Args:
-        name: a sweep's name in the storage, or a path with a slash, such as `other/runs/smoke`.
+        name: a sweep's name in the storage, or a path with a slash, such as `other/runs/smoke` or
+            `s3://lab/sweeps/smoke`.
         storage: where run directories stand; of no concern to a path.
 
     Raises:
@@ -63,7 +66,7 @@ def find_run(name: str, *, storage: str | None = None) -> Path:
     """
     if "/" not in name:
         return find_sweep(name, storage=storage)
-    path = Path(name).expanduser()
+    path = storage_root(name)
     return find_sweep(path.name, storage=str(path.parent))
 
 
@@ -137,7 +140,7 @@ def export(
 
     root = find_run(name, storage=storage)
     target = folder.expanduser()
-    if target.resolve().is_relative_to(root.resolve()):
+    if isinstance(root, Path) and target.resolve().is_relative_to(root.resolve()):
         raise InputError(
             f"{folder}: a folder outside the sweep's own is needed, got one in {root}."
             " Choose another with -o."

@@ -136,8 +136,7 @@ class _Session:
         before = newest_record(self.store)
         files = [(name, self.loaded.folder / name) for name in self.sweep.files]
         kept = keep(self.store, self.loaded.data, self.options.kinds, files=files, now=self.clock())
-        self.kinds = tuple(map(str, kept.kinds))
-        self.files = None if kept.files is None else str(kept.files)
+        self.kinds, self.files = kept.kinds, kept.files
         known, latest = self.ledger.trials(), self.ledger.latest()
         self.code = code_version(Path(__file__).parent)
         self.asking = asking(self.loaded, self.store)

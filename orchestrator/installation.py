@@ -18,8 +18,10 @@ from pydantic.fields import FieldInfo
 from orchestrator.cluster import connect, local_cpus
 from orchestrator.errors import CliffsweepError, InputError
 from orchestrator.paths import storage_root
+from orchestrator.probe import check_conditions
 from orchestrator.provenance import package_versions
 from results.errors import ResultsError
+from results.place import absolute
 from results.store import Store
 
 __all__ = ["examine", "kind_fields", "list_kinds"]
@@ -153,9 +155,10 @@ def _ray() -> str:
 
 
 def _storage(storage: str | None) -> str:
-    root = storage_root(storage).absolute()
+    root = absolute(storage_root(storage))
     probe = Store(root / ".cliffsweep-doctor")
-    probe.put("probe", b"x")
-    probe.delete("probe")
-    Path(probe.root).rmdir()
+    check_conditions(probe)
+    if isinstance(probe.root, Path):
+        (probe.root / "control").rmdir()
+        probe.root.rmdir()
     return f"{root} can be written"

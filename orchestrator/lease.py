@@ -6,21 +6,20 @@ holder elsewhere is dead when its beat stood still for 30 s on the observer's ow
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from orchestrator.errors import LeaseError
 from orchestrator.paths import LEASE
-from results.errors import ResultsError, StorageError
+from results.errors import ResultsError
 from results.store import Store
 
 __all__ = ["BEAT_S", "DEAD_AFTER_S", "LOST_AFTER_S", "NOT_RENEWED", "Holder", "Lease", "holder_of"]
@@ -128,6 +127,10 @@ class Lease:
             seen = self._read()
             if seen is None:
                 continue
+            if not seen:  # Given back, where a file cannot be removed on a condition.
+                if self._store.update(LEASE, lambda now: None if now else self._content()):
+                    break
+                continue
             holder = None if self._steal else _holder_of(seen)
             if holder is not None and not holder.vanished() and not self._stands_still(seen):
                 raise LeaseError(
@@ -148,9 +151,7 @@ class Lease:
         self._released.set()
         self._thread.join()
         self._thread = None
-        with self._alone():
-            if self._is_mine():
-                self._store.delete(LEASE)
+        self._store.update(LEASE, lambda now: b"" if self._is_mine(now) else None)
 
     def __enter__(self) -> Lease:
         self.acquire()
@@ -171,8 +172,8 @@ class Lease:
                 return None
             raise
 
-    def _is_mine(self) -> bool:
-        holder = _holder_of(self._read() or b"")
+    def _is_mine(self, content: bytes) -> bool:
+        holder = _holder_of(content)
         return holder is not None and holder.same_process(self._me)
 
     def _stands_still(self, seen: bytes) -> bool:
@@ -190,30 +191,10 @@ class Lease:
     def _remove(self, dead: bytes) -> None:
         """Removes a lease that nobody lives to hold, unless somebody else was quicker.
 
-        Under the lock, since between a look at the file and its removal another observer may
-        have removed it and have made its own.
+        Nobody else looks or writes between, since another observer may have removed it after our
+        look and have made its own.
         """
-        with self._alone():
-            if self._read() == dead:
-                self._store.delete(LEASE)
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Lets one process at a time look at the lease and then change it; no crash leaves it shut.
-
-        On file systems without locks nothing is held: creating the file still lets one in only.
-        """
-        path = self._store.path(LEASE)
-        try:
-            handle = os.open(path.with_name(f".{LEASE}.lock"), os.O_RDWR | os.O_CREAT, 0o666)
-        except OSError as error:
-            raise StorageError.from_os("write", path, error) from error
-        try:
-            with suppress(OSError):
-                fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(handle)
+        self._store.update(LEASE, lambda now: b"" if now == dead else None)
 
     def _beat_often(self) -> None:
         while not self._released.wait(BEAT_S):
@@ -231,11 +212,10 @@ class Lease:
         Raises:
             StorageError: it could not be written.
         """
-        with self._alone():
-            if not self._is_mine():
-                return False
-            self._me = replace(self._me, beat=self._me.beat + 1)
-            self._store.put(LEASE, self._content())
+        self._me = replace(self._me, beat=self._me.beat + 1)
+        mine = self._content()
+        if not self._store.update(LEASE, lambda now: mine if self._is_mine(now) else None):
+            return False
         self._renewed = self._monotonic()
         return True
 

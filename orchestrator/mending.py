@@ -19,10 +19,11 @@ from orchestrator.lease import Lease, holder_of
 from orchestrator.reading import find_sweep, find_trial, sql
 from results.errors import StorageError
 from results.ledger import Ledger
+from results.place import Place, Url
 from results.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 __all__ = ["Cancelled", "Removal", "cancel", "removal", "remove", "select"]
 
@@ -139,8 +140,8 @@ class Removal:
         bytes: in them.
     """
 
-    root: Path
-    paths: tuple[Path, ...]
+    root: Place
+    paths: tuple[Place, ...]
     files: int
     bytes: int
 
@@ -158,6 +159,8 @@ def removal(name: str, *, storage: str | None = None, checkpoints: bool = False)
         StorageError: something that would be removed is a link.
     """
     root = find_sweep(name, storage=storage)
+    if not isinstance(root, Path):
+        return _distant_removal(root, checkpoints=checkpoints)
     if root.is_symlink() and not checkpoints:
         raise InputError(
             f"{name}: a run directory is removed where it lies, got a link to {root.readlink()}."
@@ -174,13 +177,28 @@ def removal(name: str, *, storage: str | None = None, checkpoints: bool = False)
     return Removal(root=root, paths=paths, files=len(sizes), bytes=sum(sizes))
 
 
+def _distant_removal(root: Url, *, checkpoints: bool) -> Removal:
+    store = Store(root)
+    names = store.list("checkpoints/" if checkpoints else "")
+    trials = {name.split("/")[1] for name in names} if checkpoints else set()
+    spent = _spent(store, trials)
+    gone = [name for name in names if not checkpoints or name.split("/")[1] in spent]
+    paths = tuple(root / "checkpoints" / trial for trial in spent) if checkpoints else (root,)
+    sizes = [store.stamp(name)[0] for name in gone]
+    return Removal(root=root, paths=paths, files=len(gone), bytes=sum(sizes))
+
+
 def _spent_checkpoints(root: Path) -> Iterator[Path]:
-    latest = Ledger(Store(root), sweep=root.name).latest()
     folder = root / "checkpoints"
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        event = latest.get(path.name)
-        if event is not None and event.status in ("completed", "stopped"):
-            yield path
+    found = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    yield from (folder / name for name in _spent(Store(root), found))
+
+
+def _spent(store: Store, trials: Iterable[str]) -> list[str]:
+    """Those that need their checkpoints no more, by id."""
+    latest = Ledger(store, sweep=store.root.name).latest()
+    ended = {id_ for id_, event in latest.items() if event.status in ("completed", "stopped")}
+    return sorted(ended.intersection(trials))
 
 
 def remove(planned: Removal) -> None:
@@ -196,6 +214,9 @@ def remove(planned: Removal) -> None:
     lease.acquire()
     try:
         for path in planned.paths:
+            if not isinstance(path, Path):
+                _remove_distant(path)
+                continue
             aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.removed")
             path.rename(aside)
             shutil.rmtree(aside)
@@ -207,3 +228,11 @@ def remove(planned: Removal) -> None:
     finally:
         with suppress(StorageError):  # The lease may have gone with the run directory.
             lease.release()
+
+
+def _remove_distant(place: Url) -> None:
+    """Removes every object; what makes it a sweep goes first, so that half of one is none."""
+    store = Store(place)
+    names = store.list()
+    store.delete(*(name for name in names if name.startswith(("sweep/", "trials/"))))
+    store.delete(*(name for name in names if not name.startswith(("sweep/", "trials/"))))

@@ -13,6 +13,8 @@ from hashlib import blake2b
 from pathlib import Path
 
 from orchestrator.errors import InputError
+from results.backends import run_directories as below
+from results.place import Place, place
 from results.store import Store
 
 __all__ = [
@@ -73,22 +75,21 @@ def storage_root(
     of_cluster: str | None = None,
     in_file: str | None = None,
     environ: Mapping[str, str] = os.environ,
-) -> Path:
+) -> Place:
     """Where run directories stand; see `storage_named`.
 
     Raises:
-        InputError: it is a URL, whose backend is not built yet.
+        InputError: it is a URL that no backend reads.
     """
     chosen = storage_named(given, of_cluster=of_cluster, in_file=in_file, environ=environ)
-    if "://" in chosen:
-        raise InputError(
-            f"storage: a folder is needed (object stores are not built yet), got {chosen!r}."
-            " Choose a folder with --storage."
-        )
-    return Path(chosen).expanduser()
+    try:
+        found = place(chosen)
+    except ValueError as error:
+        raise InputError(f"storage: {error} Choose one with --storage.") from None
+    return found.expanduser() if isinstance(found, Path) else found
 
 
-def run_directory(root: Path, name: str) -> Path:
+def run_directory(root: Place, name: str) -> Place:
     """The run directory of a sweep; its files need not exist.
 
     Raises:
@@ -111,11 +112,13 @@ def leave_name(now: float) -> str:
     return f"control/leave-{os.getpid()}-{now:.6f}"
 
 
-def run_directories(root: Path) -> list[Path]:
-    """Folders below a storage root that hold a sweep, by name."""
-    if not root.is_dir():
-        return []
-    return sorted(path for path in root.iterdir() if (path / "sweep").is_dir())
+def run_directories(root: Place) -> list[Place]:
+    """Run directories below a storage root that hold a sweep, by name.
+
+    Raises:
+        StorageError: it cannot be listed.
+    """
+    return below(root, marker="sweep")
 
 
 def sweep_file_name(data: bytes, now: float, *, after: str | None = None) -> str:

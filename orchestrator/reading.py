@@ -16,6 +16,7 @@ from orchestrator.code import Record, newest_record
 from orchestrator.errors import InputError
 from orchestrator.paths import run_directories, run_directory, storage_root
 from results.links import refuse_links
+from results.place import Place
 from results.store import Store
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ __all__ = [
 ]
 
 
-def find_sweep(name: str, *, storage: str | None = None) -> Path:
+def find_sweep(name: str, *, storage: str | None = None) -> Place:
     """Returns the run directory of a sweep that was started.
 
     Raises:
@@ -44,7 +45,7 @@ def find_sweep(name: str, *, storage: str | None = None) -> Path:
     base = storage_root(storage)
     root = run_directory(base, Path(name).stem if name.endswith((".yaml", ".yml")) else name)
     refuse_links(root)
-    if (root / "sweep").is_dir() or (root / "trials").is_dir():
+    if Store(root).holds("sweep") or Store(root).holds("trials"):
         return root
     known = [path.name for path in run_directories(base)]
     close = get_close_matches(name, known, n=1)
@@ -56,7 +57,7 @@ def find_sweep(name: str, *, storage: str | None = None) -> Path:
 
 def find_sweeps(
     names: str | None, *, every: bool = False, storage: str | None = None
-) -> list[Path]:
+) -> list[Place]:
     """The run directories that a statement reads.
 
     Args:
@@ -100,7 +101,7 @@ class SweepStatus:
     """
 
     sweep: str
-    root: Path
+    root: Place
     total: int
     counts: dict[str, int]
     grids: dict[str, dict[str, int]]
@@ -133,7 +134,7 @@ def status(name: str, *, storage: str | None = None) -> SweepStatus:
     )
 
 
-def _driver(root: Path) -> str | None:
+def _driver(root: Place) -> str | None:
     from orchestrator.lease import holder_of
 
     holder = holder_of(Store(root))

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, Final
 
 from orchestrator.failures import retries
@@ -160,7 +161,7 @@ def _failed(
     failure = last.failure_class or ""
     if sweep.driver is not None and row.wanted:
         kept = record(name, storage=storage)
-        loaded = load_bytes(kept.data, source=kept.name, folder=sweep.root)
+        loaded = load_bytes(kept.data, source=kept.name, folder=Path())
         budget = retries(failure, loaded.sweep.retry)
         if budget > 0:
             often = "without end" if budget == float("inf") else f"{budget:g} times in one run"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from orchestrator.actions import find_sweep, sweep_delta
 from orchestrator.code import newest_record
 from orchestrator.errors import InputError
+from results.place import Place
 from results.store import Store
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def report(
 
 def verify_report(
     path: Path, *, name: str | None = None, storage: str | None = None
-) -> tuple[Verdict, Path]:
+) -> tuple[Verdict, Place]:
     """Computes each number of a page again; returns what differs, and the run directory.
 
     Args:
@@ -80,7 +81,7 @@ def verify_report(
     _, document, _ = read_page(path)
     around = path.resolve().parent.parent
     if name is None and storage is None and (around / "trials").is_dir():
-        root = around
+        root: Place = around
     else:
         root = find_sweep(name or str(document["sweep"]), storage=storage)
     return verify(path, root=root), root

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.attempt import Attempt
 from orchestrator.checkpoints import Checkpoints, DamagedError
+from orchestrator.code import folder_here
 from results.errors import SchemaError, StorageError
 from results.finals import Finals
 from results.ledger import Ledger
@@ -68,7 +69,7 @@ def origin(
     from workloads.state import CheckpointError, State
 
     data_dir = Path(attempt.data_dir) if attempt.data_dir else None
-    sources = Path(attempt.files) if attempt.files else None
+    sources = folder_here(checkpoints.store, attempt.files) if attempt.files else None
     place = {"device": device, "threads": attempt.threads, "data_dir": data_dir, "sources": sources}
     refused: list[str] = []
     for name in _candidates(attempt, ledger):

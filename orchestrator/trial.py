@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.attempt import Attempt, Outcome
 from orchestrator.checkpoints import Checkpoints, Pace
+from orchestrator.code import folder_here
 from orchestrator.control import asked_to_cancel
 from orchestrator.entries import Entries, device_of
 from orchestrator.failures import (
@@ -170,7 +171,7 @@ class _Run:
 
         attempt = self._attempt
         for folder in attempt.kinds:
-            add_folder(folder)
+            add_folder(folder_here(self._store, folder))
         seed = attempt.config.get("seed", 0)
         stopped: str | None = _BEFORE
         with isolated(seed=seed if isinstance(seed, int) else 0, threads=attempt.threads):

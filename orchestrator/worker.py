@@ -10,11 +10,13 @@ import contextlib
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
-from orchestrator.attempt import Attempt
+from orchestrator.attempt import Attempt, Outcome
 from orchestrator.capture import captured
 from orchestrator.control import Asked, killable
 from orchestrator.overdue import ended_in_time
+from orchestrator.provenance import host
 from orchestrator.trial import Course, trial_in_rungs
 from results.store import Store
 
@@ -26,6 +28,9 @@ def in_worker(attempt: Attempt) -> Course:
 
     Go on with it in the thread that began it: only the main one hears signals.
     """
+    unseen = _unseen(attempt)
+    if unseen is not None:
+        return unseen
     prints = captured(Store(attempt.root), trial_id=attempt.trial_id, attempt=attempt.number)
     with (
         prints,
@@ -34,6 +39,22 @@ def in_worker(attempt: Attempt) -> Course:
         ended_in_time(attempt, asked_to_leave=look),
     ):
         return (yield from trial_in_rungs(attempt, asked_to_leave=look))
+
+
+def _unseen(attempt: Attempt) -> Outcome | None:
+    """The end of an attempt on a machine that does not see the driver's run directory.
+
+    Drivers ask every node at their start; this one may have come later. A folder of its own here
+    would take claims and rows that nobody else ever reads.
+    """
+    store = Store(attempt.root)
+    if not isinstance(store.root, Path) or store.holds("sweep"):
+        return None
+    detail = (
+        f"{attempt.root}: every node sees the driver's run directory, got none on {host()}. Mount"
+        " it there under this path, or choose s3://bucket/prefix with --storage."
+    )
+    return Outcome.of(attempt, "failed", "storage", detail, recorded=False)
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from typing import Any, Final
 from results.claims_verdict import VERDICTS, Claim, Part, Verdict, claim_of
 from results.cliff import cliff
 from results.paired import student_t
+from results.place import Place
 from results.query import Reader, open_stores
 
 __all__ = ["VERDICTS", "Claim", "Claims", "Part", "Verdict", "claims", "names"]
@@ -49,7 +50,7 @@ def names() -> list[str]:
     return sorted(path.stem for path in (_SQL / "claims").glob("*.sql"))
 
 
-def claims(roots: Sequence[Path], *, draws: int = _DRAWS) -> Claims:
+def claims(roots: Sequence[Place], *, draws: int = _DRAWS) -> Claims:
     """Holds every claim against some sweeps; reads only.
 
     Args:

@@ -95,7 +95,8 @@ def compact(
     try:
         return _compact(store, sweep, everything=everything, at=at, clock=clock, memory=memory)
     except OSError as error:  # Also where another writer deletes what a third one replaced.
-        raise StorageError.from_os("read", Path(error.filename or store.root), error) from error
+        place = Path(error.filename) if error.filename else store.root
+        raise StorageError.from_os("read", place, error) from error
 
 
 def _compact(
@@ -115,9 +116,9 @@ def _compact(
     if len(trials) < at and not (everything and improves(chosen)):
         return Compacted(warnings=warnings)
     before = inputs(chosen)
-    sizes = [store.path(name).stat().st_size for name in before]
+    sizes = [store.stamp(name)[0] for name in before]
     file, rows = _write(store, listing, chosen, ended=ended, memory=memory)
-    after = [store.path(name).stat().st_size for name in file.names()]
+    after = [store.stamp(name)[0] for name in file.names()]
     return Compacted(
         name=file.name,
         trials=len(trials),
@@ -185,10 +186,10 @@ def _check_companions(store: Store, file: CompactedFile) -> None:
     """Looks a last time before the name that makes all of them count is given."""
     for name in file.names()[1:]:
         if not store.exists(name):
-            path = store.path(name)
             raise StorageError(
-                f"{path}: must stay until it is named, got removed. Nothing was replaced.",
-                path=path,
+                f"{store.where(name)}: must stay until it is named, got removed. Nothing was"
+                " replaced.",
+                path=store.root / name,
             )
 
 

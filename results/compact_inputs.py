@@ -54,10 +54,11 @@ def readable(store: Store, ended: Collection[str]) -> tuple[Listing, tuple[str, 
     warnings: dict[str, str] = {}
     while True:
         listing = take(store, without=warnings)
+        listing.fetch(("metrics", "finals"))
         warnings.update(listing.problems)
         known = len(warnings)
         for path, kind in listing.paths().items():
-            parts = path.removeprefix(f"{store.root}/").split("/")
+            parts = path.removeprefix(f"{store.mirror}/").split("/")
             if kind in ("metrics", "finals") and (parts[0] == "compact" or parts[1] in ended):
                 try:
                     check_footer(Path(path), kind=kind)
@@ -94,7 +95,7 @@ def choose(listing: Listing, ended: Mapping[str, int], *, everything: bool) -> L
 
 
 def _size(listing: Listing, name: object) -> int:
-    return Path(listing.path(name)).stat().st_size
+    return listing.store.stamp(str(name))[0]
 
 
 def improves(chosen: Listing) -> bool:

@@ -15,12 +15,10 @@ one finds its work done.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
 from typing import Final
 
 from results.errors import NewerSchemaError, SchemaError, StorageError
@@ -135,10 +133,8 @@ def read_compacted(
     problems: dict[str, str] = {}
     for name in names:
         if number_of(name) is not None:
-            path = store.path(name)
-            state = _state(path)
             try:
-                files[name] = _read(path, name, state.st_size, state.st_mtime_ns)
+                files[name] = _read(store, name, _stamp(store, name))
             except NewerSchemaError:
                 raise
             except SchemaError as problem:
@@ -146,19 +142,20 @@ def read_compacted(
     return files, problems
 
 
-def _state(path: Path) -> os.stat_result:
+def _stamp(store: Store, name: str) -> tuple[int, Hashable]:
     try:
-        return path.stat()
+        return store.stamp(name)
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise StorageError.from_os("read", path, error) from error
+        raise StorageError.from_os("read", store.path(name), error) from error
 
 
 @lru_cache(maxsize=256)
-def _read(path: Path, name: str, _size: int, _modified: int) -> CompactedFile:
+def _read(store: Store, name: str, _stamp: tuple[int, Hashable]) -> CompactedFile:
     """Reads a footer once, as long as the file is the same."""
-    footer = read_footer(path, kind="metrics")
+    where = store.where(name)
+    footer = read_footer(store.open(name), kind="metrics", where=where)
     segments = _lines(footer.get(_SEGMENTS_KEY))
     finals = _lines(footer.get(_FINALS_KEY))
     file = CompactedFile(
@@ -168,7 +165,7 @@ def _read(path: Path, name: str, _size: int, _modified: int) -> CompactedFile:
         footer.get(_REST_KEY) == b"1",
     )
     if len(file.segments) != len(segments) or not segments or len(file.finals) != len(finals):
-        raise SchemaError(f"{path}: must name what it holds, got a foreign file. Move it away.")
+        raise SchemaError(f"{where}: must name what it holds, got a foreign file. Move it away.")
     return file
 
 

@@ -15,7 +15,8 @@ Knows nothing of which command met the error, nor of exit codes.
 from __future__ import annotations
 
 import errno
-from pathlib import Path
+
+from results.place import Place
 
 __all__ = [
     "LimitError",
@@ -49,10 +50,10 @@ class StorageError(ResultsError):
     """A file could not be written, read or deleted.
 
     Attributes:
-        path: the file or folder concerned, None where there is no single one.
+        path: the file, folder or URL concerned, None where there is no single one.
     """
 
-    def __init__(self, message: str, *, path: Path | None = None) -> None:
+    def __init__(self, message: str, *, path: Place | None = None) -> None:
         super().__init__(message)
         self.path = path
 
@@ -61,7 +62,7 @@ class StorageError(ResultsError):
         return (_storage_error, (str(self), self.path))
 
     @classmethod
-    def from_os(cls, action: str, path: Path, error: OSError) -> StorageError:
+    def from_os(cls, action: str, path: Place, error: OSError) -> StorageError:
         """Says which file could not be written, why, and what helps.
 
         Args:
@@ -74,7 +75,7 @@ class StorageError(ResultsError):
         return cls(f"{path}: cannot {action} it, {why.lower()}. {remedy}", path=path)
 
 
-def _storage_error(message: str, path: Path | None) -> StorageError:
+def _storage_error(message: str, path: Place | None) -> StorageError:
     return StorageError(message, path=path)
 
 

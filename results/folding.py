@@ -119,7 +119,7 @@ class AttemptFiles:
 
     def _read(self, segment: SegmentName) -> pa.Table:
         name = str(segment)
-        return decode(self._store.read(name), kind="metrics", where=self._store.path(name))
+        return decode(self._store.read(name), kind="metrics", where=self._store.where(name))
 
     def _name(self, first: int, last: int) -> SegmentName:
         return SegmentName(

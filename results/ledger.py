@@ -88,7 +88,7 @@ class Ledger:
         """The newest row of each trial, by id, in the order of first planning."""
         found: dict[str, TrialRow] = {}
         for _, name in trial_rows.trial_files(self._store.list("trials/")):
-            table = decode(self._store.read(name), kind="trials", where=self._store.path(name))
+            table = decode(self._store.read(name), kind="trials", where=self._store.where(name))
             found.update((row.trial_id, row) for row in TrialRow.from_table(table))
         return found
 
@@ -251,7 +251,7 @@ class Ledger:
         return Event.from_table(self._table(name))
 
     def _table(self, name: str) -> pa.Table:
-        return decode(self._store.read(name), kind="events", where=self._store.path(name))
+        return decode(self._store.read(name), kind="events", where=self._store.where(name))
 
     def _delete_folded(self, files: EventFiles) -> list[str]:
         """Deletes what the newest fold holds, once that fold is old enough."""

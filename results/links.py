@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from results.errors import StorageError
+from results.place import Place
 
 __all__ = ["linked", "refuse_links"]
 
@@ -28,12 +29,14 @@ def linked(path: str | os.PathLike[str]) -> StorageError:
     )
 
 
-def refuse_links(root: Path) -> None:
+def refuse_links(root: Place) -> None:
     """Looks at what lies directly in a run directory; what lies deeper is refused when listed.
 
     Raises:
         StorageError: one of its files or folders is a link, or it cannot be listed.
     """
+    if not isinstance(root, Path):
+        return  # A bucket has none.
     try:
         with os.scandir(root) as entries:
             for entry in entries:

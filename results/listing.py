@@ -6,7 +6,7 @@ Opens no file but the footers of compacted ones.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -64,8 +64,8 @@ class Listing:
     problems: tuple[tuple[str, str], ...] = ()
 
     def path(self, name: object) -> str:
-        """Where a stored name lies on disk."""
-        return f"{self.store.root}/{name}"
+        """Where a stored name lies on this machine, see `fetch`."""
+        return f"{self.store.mirror}/{name}"
 
     def fold(self) -> list[str]:
         """The fold of events, if there is one."""
@@ -90,14 +90,27 @@ class Listing:
 
     def paths(self) -> dict[str, str]:
         """Every file that an answer may be read from -> the kind of table that it holds."""
-        rows = [name for file in self.compacted for name in (file.name, file.rest_name) if name]
-        kinds: dict[str, Iterable[object]] = {
-            "trials": self.trials,
-            "events": [*self.fold(), *self.events.loose.values()],
-            "finals": [*self.finals, *(f.finals_name for f in self.compacted if f.finals)],
-            "metrics": [*self.segments.live, *rows],
-        }
-        return {self.path(name): kind for kind, names in kinds.items() for name in names}
+        kinds = ("trials", "events", "finals", "metrics")
+        return {self.path(name): kind for kind in kinds for name in self._of(kind)}
+
+    def fetch(self, kinds: Collection[str]) -> None:
+        """Brings the files of some kinds of table to this machine, where `path` says."""
+        self.store.fetch(str(name) for kind in kinds for name in self._of(kind))
+
+    def _of(self, kind: str) -> Iterator[object]:
+        if kind == "trials":
+            yield from self.trials
+        elif kind == "events":
+            yield from (*self.fold(), *self.events.loose.values())
+        elif kind == "finals":
+            yield from (*self.finals, *(f.finals_name for f in self.compacted if f.finals))
+        elif kind == "metrics":
+            yield from self.segments.live
+            yield from (n for f in self.compacted for n in (f.name, f.rest_name) if n)
+        else:  # Rows of trials that no finals sum up.
+            yield from self.unfinished()
+            if frozenset().union(*(file.trials for file in self.compacted)) - self.finished():
+                yield from (file.name for file in self.compacted)
 
 
 def take(store: Store, *, without: Collection[str] = ()) -> Listing:
@@ -118,7 +131,7 @@ def take(store: Store, *, without: Collection[str] = ()) -> Listing:
 
     def names(prefix: str) -> list[str]:
         listed = store.list(prefix)
-        return [n for n in listed if f"{store.root}/{n}" not in without] if without else listed
+        return [n for n in listed if f"{store.mirror}/{n}" not in without] if without else listed
 
     events = sort_event_names(names("events/"))
     finals, metrics = names("finals/"), names("metrics/")
@@ -140,7 +153,7 @@ def take(store: Store, *, without: Collection[str] = ()) -> Listing:
         resolved.segments,
         tuple(files),
         resolved.stale,
-        tuple((f"{store.root}/{name}", said) for name, said in problems.items()),
+        tuple((f"{store.mirror}/{name}", said) for name, said in problems.items()),
     )
 
 
@@ -149,7 +162,7 @@ def _strays(store: Store, metrics: Sequence[str], segments: Resolution) -> dict[
     if len(segments.live) + len(segments.superseded) == len(metrics):
         return {}
     return {
-        name: f"{store.root}/{name}: must be named like a segment, got another. Move it away."
+        name: f"{store.where(name)}: must be named like a segment, got another. Move it away."
         for name in metrics
         if name.endswith(".parquet") and SegmentName.parse(name) is None
     }
@@ -240,11 +253,12 @@ def _lacks(
     without: Collection[str],
     problems: dict[str, str],
 ) -> bool:
-    path = store.path(name)
-    if str(path) in without:
+    if str(store.path(name)) in without:
         return True
-    if path.exists():
+    if store.exists(name):
         return False
-    store.path(file.name).stat()  # Of a file that was replaced this one goes first.
-    problems[name] = f"{path}: must stand beside {Path(file.name).name}, got removed. Put it back."
+    if not store.exists(file.name):  # Of a file that was replaced this one goes first.
+        raise FileNotFoundError(store.where(file.name))
+    beside = Path(file.name).name
+    problems[name] = f"{store.where(name)}: must stand beside {beside}, got removed. Put it back."
     return True

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from results.errors import NewerSchemaError, QueryError, SchemaError
 from results.listing import take
+from results.place import Place
 from results.query_errors import explain
 from results.query_gate import Statement, check, check_size
 from results.query_session import Session
@@ -37,12 +38,13 @@ _WORD = re.compile(r"[a-z_]+")
 
 
 def open_stores(
-    roots: Sequence[Path], *, memory: str = "2GB", as_of: datetime | None = None
+    roots: Sequence[Place], *, memory: str = "2GB", as_of: datetime | None = None
 ) -> Reader:
     """Opens run directories for reading.
 
     Args:
-        roots: run directories `<storage>/<sweep>`; missing or empty ones give empty answers.
+        roots: run directories `<storage>/<sweep>`, folders or URLs; missing or empty ones give
+            empty answers.
         memory: limit of DuckDB's own buffers, such as `512MB`.
         as_of: shows the stores as they were then, in whichever time zone; None for now.
 
@@ -118,6 +120,14 @@ class Reader:
 
         return self._answered(answer, views=views)
 
+    def prepare(self, text: str | None) -> None:
+        """Brings what a statement may read to this machine; None: what `schema` reads.
+
+        Whoever may write no file any more asks for it before. Of the text only the words count.
+        """
+        words = VIEWS if text is None else _WORD.findall(text.lower())
+        self._session.fetch(set(VIEWS).intersection(words))
+
     def schema(self) -> pa.Table:
         """Columns of all views: `view`, `column`, `type`, in order."""
 
@@ -164,6 +174,7 @@ class Reader:
             self._unreadable.add(path)
             self.warnings.append(sentence)
         session = Session(listings, memory=self._memory, as_of=self._as_of)
+        session.fetch(())
         if session.suspicious() and self._look_for_files(session):
             session.close()
             return self._open()
@@ -198,6 +209,12 @@ class Reader:
         )
         return self._session.building or isinstance(error, file_errors)
 
+    def _told(self, sentence: str) -> str:
+        """A sentence about a file, which it names as it is stored, not as its copy here."""
+        for store in self._stores:
+            sentence = sentence.replace(store.mirror, str(store.root))
+        return sentence
+
     def _look_for_files(self, session: Session) -> bool:
         """Whether a file is gone or damaged, so that another listing helps.
 
@@ -214,6 +231,6 @@ class Reader:
                 raise
             except SchemaError as problem:
                 self._unreadable.add(path)
-                self.warnings.append(str(problem))
+                self.warnings.append(self._told(str(problem)))
                 found = True
         return found

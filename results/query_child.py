@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
 from results.errors import LimitError, QueryError
+from results.place import Place, absolute
 from results.query_messages import OVER_MEMORY, Limits, Reply, Request
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Answer:
 
 
 def answer(
-    roots: Sequence[Path],
+    roots: Sequence[Place],
     text: str | None,
     parameters: Mapping[str, object] | None = None,
     *,
@@ -76,7 +77,7 @@ def answer(
         StorageError: a folder cannot be listed.
     """
     request = Request(
-        roots=tuple(os.fspath(Path(root).absolute()) for root in roots),
+        roots=tuple(str(absolute(root)) for root in roots),
         text=text,
         parameters=parameters or {},
         limits=Limits(memory=memory, timeout=timeout, max_rows=max_rows),

@@ -118,6 +118,10 @@ class Session:
     def _reads_rows(self) -> bool:
         return not self._needed.isdisjoint({"metrics", "metrics_all"})
 
+    def fetch(self, views: Collection[str]) -> None:
+        """Brings the files behind some views to this machine, so that `need` writes none."""
+        self._views.fetch(views)
+
     def suspicious(self) -> bool:
         """Whether a small table is damaged, foreign or of another version.
 

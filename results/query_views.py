@@ -79,6 +79,7 @@ class Views:
             columns: names that a statement mentions. As long as no metric is stored nobody knows
                 which of them are metrics; `trials` then has them as empty columns.
         """
+        self.fetch(views)
         for view in views:
             if view in ("metrics", "metrics_all"):
                 self._once(view, self._metrics if view == "metrics" else self._metrics_all)
@@ -88,6 +89,16 @@ class Views:
                 self._once("status", self._status)
             else:
                 self._once("finals", self._finals)
+
+    def fetch(self, views: Collection[str]) -> None:
+        """Brings what `need` reads to this machine; nothing to do where it lies here."""
+        kinds = ["trials", "events"]
+        if not {"trials", "layers", "finals"}.isdisjoint(views):
+            kinds += ["finals", "unfinished"]
+        if self._past is not None or not {"metrics", "metrics_all"}.isdisjoint(views):
+            kinds.append("metrics")
+        for listing in self._listings:
+            listing.fetch(kinds)
 
     def loose_events(self, listing: Listing) -> list[str]:
         """Names of the event files that the listing's fold does not hold."""

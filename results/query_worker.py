@@ -17,6 +17,7 @@ from typing import Final
 import duckdb
 
 from results.errors import LimitError, MemoryLimitError, ResultsError
+from results.place import place
 from results.query import open_stores
 from results.query_messages import OVER_MEMORY, Reply, Request
 
@@ -49,10 +50,11 @@ def _reply(request: Request) -> Reply:
     limits = request.limits
     warnings: list[str] = []
     try:
-        roots = [Path(root) for root in request.roots]
+        roots = [place(root) for root in request.roots]
         share = f"{int(limits.memory * _OWN_SHARE)}B"
         with open_stores(roots, memory=share, as_of=request.as_of) as reader:
             warnings = reader.warnings
+            reader.prepare(request.text)
             _confine(limits.memory)
             if request.text is None:
                 table = reader.schema()

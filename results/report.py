@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from results.errors import StorageError
+from results.place import Place, Url
 from results.query import open_stores
 from results.report_figures import Document, collect
 from results.report_findings import standing
@@ -25,6 +26,7 @@ from results.report_scene import side_by_side
 from results.report_sections import sections
 from results.report_verify import Difference, Verdict, verify
 from results.report_words import headline
+from results.store import Store
 
 __all__ = ["Difference", "Verdict", "Written", "draw", "scatter", "verify", "write"]
 
@@ -43,9 +45,9 @@ class Written:
         document: all of it, as the page holds it.
     """
 
-    page: Path
+    page: Place
     size: int
-    figures: tuple[Path, ...]
+    figures: tuple[Place, ...]
     headline: str
     finding: str
     notes: tuple[str, ...]
@@ -53,7 +55,7 @@ class Written:
 
 
 def write(
-    root: Path,
+    root: Place,
     *,
     delta: float = 0.01,
     as_of: datetime | None = None,
@@ -88,8 +90,8 @@ def write(
             partial=partial,
             sweep_file=sweep_file,
         )
-    page = root / "report" / "index.html" if output is None else output
-    folder = "figures" if page.name == "index.html" else f"{page.stem}-figures"
+    page: Place = root / "report" / "index.html" if output is None else output
+    folder = "figures" if page.name == "index.html" else f"{Path(page.name).stem}-figures"
     files = _tables(document)
     if pictures:
         files |= _pictures(document)
@@ -109,8 +111,11 @@ def write(
     )
 
 
-def _put(path: Path, data: bytes) -> None:
+def _put(path: Place, data: bytes) -> None:
     """Writes a file so that whoever looks sees the old one or the new one."""
+    if isinstance(path, Url):
+        Store(path.parent).put(path.name, data)
+        return
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -9,13 +9,13 @@ import io
 import math
 import textwrap
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from results.cliff import Cell, Fit, cells, cliff
+from results.place import Place
 from results.query import Reader
 from results.store import Store
 
@@ -34,7 +34,7 @@ _LABELS: Final = {
 }
 
 
-def scatter(reader: Reader, directory: Path, *, fits: Sequence[Fit] | None = None) -> list[Path]:
+def scatter(reader: Reader, directory: Place, *, fits: Sequence[Fit] | None = None) -> list[Place]:
     """Writes `cliff-<group>.png` for each architecture and for all cells together.
 
     A cell left out of the fit is hollow; one far below all others stands at the lower edge with its
@@ -53,13 +53,13 @@ def scatter(reader: Reader, directory: Path, *, fits: Sequence[Fit] | None = Non
     """
     members = cells(reader)
     store = Store(directory)
-    written: list[Path] = []
+    written: list[Place] = []
     for fit in cliff(reader) if fits is None else fits:
         inside = [c for c in members if fit.architecture in (None, c.architecture)]
         if fit.mechanism is None and _drawable(inside):
             name = f"cliff-{fit.group}.png"
             store.put(name, _png(draw(fit, inside)))
-            written.append(store.path(name))
+            written.append(store.root / name)
     return written
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from results.errors import ReportError
+from results.place import Place
 from results.query import Reader, open_stores
 from results.report_figures import Document, answer, fit_queries, fits_of, query
 from results.report_page import document_of, render
@@ -89,7 +90,7 @@ def read_page(path: Path) -> tuple[str, Document, str]:
     return page, document, folder
 
 
-def verify(path: Path, *, root: Path) -> Verdict:
+def verify(path: Path, *, root: Place) -> Verdict:
     """Compares a page with what its store says of the page's own time.
 
     Later attempts and trials are left out of the comparison, and it does not matter how the rows
@@ -202,7 +203,7 @@ class _Comparison:
             for theirs, ours in zip(document["fits"], found, strict=True):
                 self._compare("fits", ours["group"], theirs, ours)
 
-    def sweep_file(self, root: Path, document: Document) -> None:
+    def sweep_file(self, root: Place, document: Document) -> None:
         """The sweep file against the one in the run directory."""
         kept = document["sweep_file"]
         if kept is None:

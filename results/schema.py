@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -185,17 +186,24 @@ def decode(
         raise _damaged(where) from error
 
 
-def check_footer(path: Path, *, kind: str) -> None:
+def check_footer(path: Path | BinaryIO, *, kind: str, where: str | Path | None = None) -> None:
     """Checks that a file is whole, of our kind and not of a newer version, by its footer alone.
+
+    Args:
+        path: the file, or one that is open.
+        kind: the table that it must hold.
+        where: file named in errors; needed where it is open.
 
     Raises:
         SchemaError: it is not.
         FileNotFoundError: it is gone.
     """
-    read_footer(path, kind=kind)
+    read_footer(path, kind=kind, where=where)
 
 
-def read_footer(path: Path, *, kind: str) -> Mapping[bytes, bytes]:
+def read_footer(
+    path: Path | BinaryIO, *, kind: str, where: str | Path | None = None
+) -> Mapping[bytes, bytes]:
     """What a file's footer says, after the checks of `check_footer`.
 
     Raises:
@@ -203,14 +211,15 @@ def read_footer(path: Path, *, kind: str) -> Mapping[bytes, bytes]:
         NewerSchemaError: written by a newer version.
         FileNotFoundError: it is gone.
     """
+    place = where or str(path)
     try:
         with pq.ParquetFile(path, pre_buffer=False) as file:
             footer = file.schema_arrow.metadata or {}
     except FileNotFoundError:
         raise
     except (pa.ArrowException, OSError) as error:
-        raise _damaged(path) from error
-    _check(footer, kind=kind, where=path)
+        raise _damaged(place) from error
+    _check(footer, kind=kind, where=place)
     return footer
 
 

@@ -165,4 +165,4 @@ def _seconds(instants: pa.ChunkedArray) -> float | None:
 
 
 def _read(store: Store, name: str, *, kind: str, columns: Sequence[str]) -> pa.Table:
-    return decode(store.read(name), kind=kind, where=store.path(name), columns=columns)
+    return decode(store.read(name), kind=kind, where=store.where(name), columns=columns)

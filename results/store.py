@@ -1,21 +1,20 @@
 """The run directory of one sweep as a set of named, immutable byte strings.
 
-Knows nothing of what the bytes mean; nothing else in `results` opens a file for writing.
+Knows nothing of what the bytes mean, nor of where they lie: `results.backends` does.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-import secrets
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
-from results.durable import Sync, link, sync_folder, write
+from results.backends import Backend, Decide, backend_of
+from results.durable import Sync
 from results.errors import StorageError
-from results.links import linked
+from results.place import Place, Url, absolute
 from results.segments import FinalsName, Resolution, SegmentName, checkpoint_parts, resolve
 
 __all__ = [
@@ -32,7 +31,7 @@ _PART = re.compile(r"[^/\\\x00]+")
 
 
 class Store:
-    """The files below one folder, by relative posix names such as `trials/000001.parquet`.
+    """The files below one place, by relative posix names such as `trials/000001.parquet`.
 
     The promises every kind of store keeps:
 
@@ -41,30 +40,43 @@ class Store:
     * `create` succeeds for exactly one of any number of callers, on any number of machines.
     * Names that begin with a dot are the store's own and never listed.
 
-    Every method raises `StorageError`, which names the path and the way out.
+    Every method raises `StorageError`, which names the place and the way out.
     """
 
-    def __init__(self, root: str | os.PathLike[str]) -> None:
-        """Names a run directory; nothing is created before the first write."""
-        self.root = Path(root).absolute()
+    def __init__(self, root: str | os.PathLike[str] | Url) -> None:
+        """Names a run directory, a folder or a URL; nothing is created before the first write."""
+        self.root: Place = absolute(root)
+        self._backend: Backend = backend_of(self.root)
 
     def __repr__(self) -> str:
         return f"Store({str(self.root)!r})"
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Store) and self.root == other.root
+
+    def __hash__(self) -> int:
+        return hash(self.root)
+
+    @property
+    def mirror(self) -> str:
+        """The folder of this machine below which `fetch` puts files, under their names.
+
+        That of a local store is the run directory itself.
+        """
+        return self._backend.mirror
+
+    def where(self, name: object) -> str:
+        """A stored name as messages tell it."""
+        return f"{self.root}/{name}"
+
     def path(self, name: str) -> Path:
-        """Where a name lies on disk.
+        """Where a file lies on this machine, once it was fetched.
 
         Raises:
             StorageError: the name is absolute, hidden, or leaves the run directory.
         """
-        for part in name.split("/"):
-            if part.startswith(".") or not _PART.fullmatch(part):
-                raise StorageError(
-                    f"{self.root}: a stored name is a relative path of plain parts, got {name!r}. "
-                    "Use names such as 'trials/000001.parquet'.",
-                    path=self.root,
-                )
-        return self.root / name
+        self._check(name)
+        return Path(self._backend.mirror) / name
 
     def put(self, name: str, data: bytes, *, sync: Sync = "all") -> None:
         """Writes a file, replacing one of the same name; durable on return.
@@ -74,11 +86,8 @@ class Store:
             data: the whole content.
             sync: how far to wait for the disk, see `Sync`.
         """
-        target = self.path(name)
-        with self._beside(target, data, sync=sync) as written:
-            written.replace(target)
-            if sync == "all":
-                sync_folder(target.parent)
+        self._check(name)
+        self._backend.put(name, data, sync=sync)
 
     def create(self, name: str, data: bytes, *, sync: Sync = "all") -> bool:
         """Writes a file unless one of that name exists; durable on return.
@@ -91,11 +100,8 @@ class Store:
         Returns:
             True for the one caller that created it, False for everybody else.
         """
-        target = self.path(name)
-        if self.exists(name):
-            return False
-        with self._beside(target, data, sync=sync) as written:
-            return link(written, target, sync=sync)
+        self._check(name)
+        return self._backend.create(name, data, sync=sync)
 
     def create_from(self, name: str, fill: Callable[[Path], None]) -> bool:
         """As `create`, for a content that is too large for memory.
@@ -104,14 +110,23 @@ class Store:
             name: where.
             fill: given the path of an empty file, writes the content into it.
         """
-        target = self.path(name)
-        if self.exists(name):
-            return False
-        with self._beside(target, b"", sync="none") as written:
-            fill(written)
-            with written.open("rb") as file:
-                os.fsync(file.fileno())
-            return link(written, target, sync="all")
+        self._check(name)
+        return self._backend.create_from(name, fill)
+
+    def update(self, name: str, decide: Decide) -> bool:
+        """Replaces a file by what `decide` makes of its content; nobody else writes between.
+
+        Args:
+            name: where; a file that is not there stays so.
+            decide: given the content, returns the next one; empty, it goes, though some backends
+                keep an empty file then; None leaves it as it is. It may be asked again, with what
+                somebody else wrote meanwhile.
+
+        Returns:
+            Whether it was replaced.
+        """
+        self._check(name)
+        return self._backend.update(name, decide)
 
     def read(self, name: str) -> bytes:
         """The bytes of a file.
@@ -119,23 +134,52 @@ class Store:
         Raises:
             StorageError: it does not exist or cannot be read.
         """
-        target = self.path(name)
-        with _told("read", target):
-            return target.read_bytes()
+        self._check(name)
+        return self._backend.read(name)
+
+    def read_all(self, names: Sequence[str]) -> list[bytes]:
+        """The bytes of several files, in their order; at once where that is quicker.
+
+        Raises:
+            StorageError: one does not exist or cannot be read.
+        """
+        for name in names:
+            self._check(name)
+        return self._backend.read_all(names)
+
+    def open(self, name: str) -> Path | BinaryIO:
+        """What a reader of Parquet takes, who needs the end of a file and some parts of it.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+        self._check(name)
+        return self._backend.open(name)
+
+    def fetch(self, names: Iterable[str]) -> None:
+        """Puts files where `path` says, unless they lie there; one that is gone is passed over."""
+        self._backend.fetch(names)
 
     def exists(self, name: str) -> bool:
-        """Whether a file or folder of this name is there."""
-        with _told("read", self.path(name)):
-            return self.path(name).exists()
+        """Whether a file of this name is there; a local store says so of folders as well."""
+        self._check(name)
+        return self._backend.exists(name)
 
-    def delete(self, name: str) -> None:
-        """Removes a file; a missing one is fine."""
-        self._unlink(self.path(name))
+    def holds(self, folder: str) -> bool:
+        """Whether there is anything below a name."""
+        self._check(folder)
+        return self._backend.holds(folder)
+
+    def delete(self, *names: str) -> None:
+        """Removes files; missing ones are fine."""
+        for name in names:
+            self._check(name)
+        self._backend.delete(names)
 
     def delete_empty(self, folder: str) -> None:
         """Removes a folder unless something lies in it."""
-        with contextlib.suppress(OSError):
-            self.path(folder).rmdir()
+        self._check(folder)
+        self._backend.delete_empty(folder)
 
     def list(self, prefix: str = "") -> list[str]:
         """Names of all files that begin with `prefix`, sorted; empty where there are none.
@@ -143,22 +187,23 @@ class Store:
         A file that exists throughout the call is always listed; one that appears or goes meanwhile
         may or may not be.
         """
-        folder, _, _ = prefix.rpartition("/")
-        start = self.path(folder) if folder else self.root
-        below = f"{folder}/" if folder else ""
-        with _told("list", start):
-            if folder and start.is_symlink():
-                raise linked(start)
-        return sorted(name for name in _walk(start, below) if name.startswith(prefix))
+        return sorted(self._backend.list(prefix))
 
     def modified(self, name: str) -> float | None:
         """When a file was last written, in seconds since 1970; None if it is gone."""
-        target = self.path(name)
-        with _told("read", target):
-            try:
-                return target.stat().st_mtime
-            except FileNotFoundError:
-                return None
+        self._check(name)
+        return self._backend.modified(name)
+
+    def stamp(self, name: str) -> tuple[int, Hashable]:
+        """Size of a file in bytes, and something that changes with its content.
+
+        A distant store answers from its last listing where that had the file.
+
+        Raises:
+            FileNotFoundError: it is gone.
+        """
+        self._check(name)
+        return self._backend.stamp(name)
 
     def tidy(self, *, before: float) -> int:
         """Removes what dead processes left half written.
@@ -169,63 +214,46 @@ class Store:
         Returns:
             How many were removed.
         """
-        removed = 0
-        with _told("list", self.root):
-            found = [*self.root.rglob(".*.tmp"), *self.root.rglob(".*.half")]
-        for hidden in found:
-            with _told("delete", hidden), contextlib.suppress(FileNotFoundError):
-                if hidden.stat().st_mtime >= before:
-                    continue
-                if hidden.is_dir():
-                    shutil.rmtree(hidden, ignore_errors=True)
-                else:
-                    self._unlink(hidden)
-                removed += 1
-        return removed
+        return self._backend.tidy(before=before)
 
-    def _unlink(self, target: Path) -> None:
-        with _told("delete", target):
-            target.unlink(missing_ok=True)
+    def create_folder(self, name: str, fill: Callable[[Path], None]) -> None:
+        """Writes a folder, which appears whole or not at all; durable on return.
 
-    @contextlib.contextmanager
-    def _beside(self, target: Path, data: bytes, *, sync: Sync) -> Iterator[Path]:
-        """A hidden copy beside the target, gone afterwards unless it was renamed."""
-        hidden = target.parent / f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp"
-        with _told("write", target):
-            try:
-                write(hidden, data, sync=sync)
-                yield hidden
-            finally:
-                with contextlib.suppress(OSError):
-                    hidden.unlink(missing_ok=True)
+        Args:
+            name: where; there must be none yet.
+            fill: writes its files, durably, into the empty folder that it is given.
+        """
+        self._check(name)
+        self._backend.create_folder(name, fill)
 
+    def folder(self, name: str) -> Path:
+        """A folder of this machine that holds the files below a name.
 
-@contextlib.contextmanager
-def _told(action: str, target: Path) -> Iterator[None]:
-    """Turns what the operating system answers into an error that names path and way out."""
-    try:
-        yield
-    except OSError as error:
-        raise StorageError.from_os(action, target, error) from error
+        That of a distant store is a copy; it stays as long as this process.
+        """
+        self._check(name)
+        return self._backend.folder(name)
 
+    def drop_folder(self, name: str) -> None:
+        """Removes a folder of `create_folder` so that nobody sees half of it."""
+        self._check(name)
+        self._backend.drop_folder(name)
 
-def _walk(folder: Path, below: str) -> Iterator[str]:
-    """Names of the files below a folder; folders that vanish meanwhile count as empty."""
-    pending = [(str(folder), below)]
-    while pending:
-        path, prefix = pending.pop()
-        try:
-            with os.scandir(path) as entries:
-                for entry in entries:
-                    if entry.name.startswith("."):
-                        continue
-                    if entry.is_symlink():
-                        raise linked(entry.path)
-                    if entry.is_dir():
-                        pending.append((entry.path, f"{prefix}{entry.name}/"))
-                    else:
-                        yield prefix + entry.name
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        except OSError as error:
-            raise StorageError.from_os("list", Path(path), error) from error
+    def drop_halves(self, folder: str, which: Callable[[str], bool]) -> None:
+        """Removes what a dead process left of a folder that it was about to create.
+
+        Args:
+            folder: where it was to lie.
+            which: given the name that it was to have there, says whether it goes.
+        """
+        self._check(folder)
+        self._backend.drop_halves(folder, which)
+
+    def _check(self, name: str) -> None:
+        for part in name.split("/"):
+            if part.startswith(".") or not _PART.fullmatch(part):
+                raise StorageError(
+                    f"{self.root}: a stored name is a relative path of plain parts, got {name!r}. "
+                    "Use names such as 'trials/000001.parquet'.",
+                    path=self.root,
+                )

@@ -83,7 +83,7 @@ def _is_whole(store: Store, file: CompactedFile) -> bool:
     try:
         for name, kind in ((file.rest_name, "metrics"), (file.finals_name, "finals")):
             if name:
-                check_footer(store.path(name), kind=kind)
+                check_footer(store.open(name), kind=kind, where=store.where(name))
     except (SchemaError, FileNotFoundError):
         return False
     return True

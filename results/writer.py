@@ -22,7 +22,7 @@ __all__ = ["Writer"]
 _NOTHING: Mapping[str, float] = MappingProxyType({})
 _NO_LAYERS: Mapping[str, Mapping[str, float]] = MappingProxyType({})
 _FULL: Final = 250_000
-"""Rows in memory (5 MB) from which on `write` flushes by itself."""
+"""Rows in memory (5 MB) from which on `write` flushes by itself, and waits where that is slow."""
 
 
 class Writer:
@@ -106,7 +106,7 @@ class Writer:
             StorageError: an earlier step could not be flushed; this one was not taken in.
         """
         self._raise_failure()
-        if len(self._buffer) >= _FULL:
+        if self._pending() >= _FULL:
             self.flush()
         if self._closed.is_set():
             raise ValueError(f"{self._place}: a closed writer takes no rows, got step {step}.")
@@ -188,6 +188,11 @@ class Writer:
             if error is None:
                 raise
             error.add_note(f"Besides, not all rows could be stored. {own}")
+
+    def _pending(self) -> int:
+        """Rows in memory, those among them that a flush has under way or could not store."""
+        unsaved = self._unsaved
+        return len(self._buffer) + (0 if unsaved is None else len(unsaved))
 
     def _take(self) -> Batch | None:
         """Rows to store now: what an earlier flush failed to, and what came since."""

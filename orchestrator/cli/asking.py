@@ -135,12 +135,13 @@ def _limits(memory: str, timeout: float, max_rows: int) -> Limits:
 
 def _request(names: str | None, *, every: bool, storage: str | None, limits: Limits) -> Request:
     from orchestrator.reading import find_sweeps
+    from results.place import absolute
     from results.query_messages import Request
 
     if every and names is not None:
         raise InputError(f"--all: every sweep is asked, got the name {names!r} too. Leave one out.")
     roots = find_sweeps(names, every=every, storage=storage)
-    return Request(roots=tuple(str(root.absolute()) for root in roots), text=None, limits=limits)
+    return Request(roots=tuple(str(absolute(root)) for root in roots), text=None, limits=limits)
 
 
 def _with(request: Request, parameters: Sequence[str], as_of: str | None) -> Request:

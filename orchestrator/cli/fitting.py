@@ -6,17 +6,17 @@ Must never write into a store, except for pictures in its report folder.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orchestrator.cli.options import AsJson, Name, Storage
-from orchestrator.cli.output import emit_json, note, print_table, say
+from orchestrator.cli.output import emit_json, near, note, print_table, say
 from orchestrator.errors import InputError
 
 if TYPE_CHECKING:
     from results.cliff import Fit, Missing
+    from results.place import Place
 
 __all__ = ["register"]
 
@@ -60,7 +60,7 @@ def cliff(
 
     root = find_sweep(name, storage=storage)
     delta = sweep_delta(name, storage=storage) if delta is None else delta
-    drawn: list[Path] = []
+    drawn: list[Place] = []
     with open_stores([root]) as reader:
         absent = missing(reader)
         if absent and not partial:
@@ -80,9 +80,8 @@ def cliff(
         _print_fits(fits)
     else:
         say(f"{name}: no cell has a score yet, so there is nothing to fit")
-    here = Path.cwd()
     for path in drawn:
-        note(f"drew {path.relative_to(here) if path.is_relative_to(here) else path}")
+        note(f"drew {near(path)}")
 
 
 def _incomplete(name: str, absent: Sequence[Missing]) -> InputError:

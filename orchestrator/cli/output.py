@@ -9,12 +9,13 @@ import json
 import math
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["duration", "emit_json", "errors", "note", "print_table", "say", "size"]
+__all__ = ["duration", "emit_json", "errors", "near", "note", "print_table", "say", "size"]
 
 
 def errors() -> Console:
@@ -30,6 +31,14 @@ def say(text: str) -> None:
 def note(text: str) -> None:
     """Prints a line for the person at the terminal, not for a pipe."""
     sys.stderr.write(f"{text}\n")
+
+
+def near(place: object) -> str:
+    """A path or URL as people read it: from the working directory on where it lies in there."""
+    here = Path.cwd()
+    if isinstance(place, Path) and place.is_relative_to(here):
+        place = place.relative_to(here)
+    return str(place)
 
 
 def emit_json(document: Any) -> None:  # noqa: ANN401

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestrator.cli.options import AsJson, Storage
-from orchestrator.cli.output import emit_json, note, say
+from orchestrator.cli.output import emit_json, near, note, say
 from orchestrator.errors import InputError
 
 if TYPE_CHECKING:
@@ -91,9 +91,7 @@ def report(
     say(f"{written.headline}. {written.finding}")
     for sentence in written.notes:
         say(sentence)
-    here = Path.cwd()
-    page = written.page
-    note(f"wrote {page.relative_to(here) if page.is_relative_to(here) else page}")
+    note(f"wrote {near(written.page)}")
 
 
 def _print_verdict(verdict: Verdict, path: Path, *, as_json: bool) -> None:

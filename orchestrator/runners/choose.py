@@ -13,6 +13,7 @@ from orchestrator.errors import InputError
 from orchestrator.options import Options
 from orchestrator.runners import Runner
 from orchestrator.spec import Resources, Sweep
+from results.place import Place
 
 if TYPE_CHECKING:
     from orchestrator.runners.ray_ahead import Ahead
@@ -55,8 +56,17 @@ def runner_maker(
     address: str | None,
     options: Options,
     ahead: Ahead | None = None,
+    root: Place | None = None,
 ) -> Callable[[Sequence[Resources]], Runner]:
     """Returns what makes the runner once the demands are known.
+
+    Args:
+        name: of the runner.
+        sweep: the sweep file's values.
+        address: of a running cluster; None starts one here.
+        options: what the command line adds.
+        ahead: the cluster, where it is on its way already.
+        root: the run directory, which every node must see.
 
     Raises:
         InputError: there is no such runner.
@@ -78,6 +88,7 @@ def runner_maker(
             resources=tuple(demands),
             node_wait_s=sweep.node_wait,
             ahead=ahead,
+            root=None if root is None else str(root),
         )
 
     return make

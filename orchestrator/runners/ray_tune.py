@@ -32,6 +32,7 @@ from orchestrator.runners.ray_parts import (
     trainable,
     trial_name,
 )
+from orchestrator.runners.ray_seen import refuse_unseen
 from orchestrator.runners.ray_survival import count_no_loggers, survive_memory_kills
 from orchestrator.runners.scratch import scratch
 from orchestrator.spec import Resources
@@ -68,6 +69,7 @@ class Runner:
         node_wait_s: float = 0.0,
         cpus: int | None = None,
         ahead: Ahead | None = None,
+        root: str | None = None,
     ) -> None:
         """Names the place; nothing is started yet.
 
@@ -79,7 +81,10 @@ class Runner:
                 here does not grow.
             cpus: cores that a cluster started here offers.
             ahead: the cluster, where it is on its way already.
+            root: the run directory, which every node of a running cluster must see; None: nobody
+                is asked.
         """
+        self._root = root if address is not None else None
         self._ahead = ahead
         self._address = address
         self._max_concurrent = max_concurrent
@@ -97,6 +102,8 @@ class Runner:
         importing.start()  # It takes most of a second, which passes while Ray starts.
         with self._ahead or connect(self._address, cpus=self._cpus):
             importing.join()
+            if self._root is not None:
+                refuse_unseen(self._root, nodes())
             places = Places(nodes, wait_s=self._node_wait_s)
             places.refuse(self._resources)
             os.environ.update(_ENVIRONMENT)

@@ -184,11 +184,12 @@ def test_a_beat_that_cannot_be_stored_is_no_beat(lease, store, clock, monkeypatc
         raise StorageError("full")
 
     with lease:
-        monkeypatch.setattr(store, "put", full)
+        monkeypatch.setattr(store, "update", full)
         clock.forward(LOST_AFTER_S + 1)
         with pytest.raises(StorageError):
             lease.beat()
         assert lease.lost
+        monkeypatch.undo()
 
 
 def test_a_folder_in_place_of_the_lease_is_an_error_that_names_it(lease, store):

@@ -34,9 +34,20 @@ def test_a_home_is_expanded(monkeypatch):
     assert str(storage_root("~/runs", environ={})) == "/somewhere/runs"
 
 
-def test_object_stores_are_not_built_yet():
-    with pytest.raises(InputError, match=r"storage: a folder is needed .* got 's3://bucket/x'"):
-        storage_root("s3://bucket/x")
+def test_a_storage_may_be_a_prefix_of_a_bucket():
+    root = run_directory(storage_root("s3://lab/sweeps/"), "smoke")
+    assert str(root) == "s3://lab/sweeps/smoke"
+    assert root.name == "smoke"
+    assert str(root.parent.parent) == "s3://lab"
+
+
+@pytest.mark.parametrize(
+    "url", ["gs://lab/x", "s3:///x", "s3://lab/../x", "s3://lab/x?y", "s3://key:secret@lab/x"]
+)
+def test_a_url_that_no_backend_reads_is_refused(url):
+    with pytest.raises(InputError, match=r"storage: a .* is needed, got .*--storage") as caught:
+        storage_root(url)
+    assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "", ".x", "/etc", "a\n", "x" * 101, "a b"])
@@ -87,9 +98,9 @@ def test_what_was_kept_is_found_again(store, tmp_path):
     assert record == kept
     assert record.data == b"name: t"
     (copy,) = record.kinds
-    assert (copy / "programs" / "mine.py").read_text() == "1"
-    assert (record.files / "train.py").read_text() == "print()"
-    assert (record.files / "mine" / "programs" / "mine.py").read_text() == "1"
+    assert (store.folder(copy) / "programs" / "mine.py").read_text() == "1"
+    assert (store.folder(record.files) / "train.py").read_text() == "print()"
+    assert (store.folder(record.files) / "mine" / "programs" / "mine.py").read_text() == "1"
 
 
 def test_what_did_not_change_is_kept_once(store, tmp_path):
@@ -97,11 +108,11 @@ def test_what_did_not_change_is_kept_once(store, tmp_path):
     keep(store, b"name: t", [folder], now=1e9)
     before = store.list()
     keep(store, b"name: t", [folder], now=2e9)
-    keep(store, b"name: t", list(newest_record(store).kinds), now=3e9)
+    keep(store, b"name: t", [store.folder(copy) for copy in newest_record(store).kinds], now=3e9)
     assert store.list() == before
     keep(store, b"name: t", [_kinds(folder, "2")], now=4e9)
     assert len(store.list("sweep/")) == 4
-    assert newest_record(store).kinds[0].parent.name != before[0].split("/")[1]
+    assert newest_record(store).kinds[0].split("/")[1] != before[0].split("/")[1]
 
 
 def test_folders_of_kinds_stand_beside_the_file_and_are_named_once(tmp_path):

@@ -1,0 +1,53 @@
+"""A folder as one file and back.
+
+Knows nothing of what is in it, nor where the file goes.
+"""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+from results.errors import StorageError
+
+__all__ = ["pack", "unpack"]
+
+
+def pack(target: Path, fill: Callable[[Path], None]) -> None:
+    """Writes a folder's files into one.
+
+    Args:
+        target: the file; the folder is made beside it.
+        fill: writes what belongs into the folder that it is given.
+
+    Raises:
+        StorageError: something could not be written.
+    """
+    folder = target.with_name("folder")
+    try:
+        folder.mkdir()
+        fill(folder)
+        with tarfile.open(target, "w") as archive:
+            for path in sorted(folder.iterdir()):
+                archive.add(path, path.name)
+    except OSError as error:
+        raise StorageError.from_os("write", folder, error) from error
+
+
+def unpack(source: Path, folder: Path, *, where: str) -> None:
+    """Writes what `pack` packed into an empty folder; nothing outside it, no link, no device.
+
+    Raises:
+        StorageError: it is damaged, or cannot be written.
+    """
+    try:
+        with tarfile.open(source, "r:") as archive:
+            archive.extractall(folder, filter="data")
+    except tarfile.TarError as error:
+        raise StorageError(
+            f"{where}: must be a folder as it was written, got a damaged one"
+            f" ({type(error).__name__}). Delete it.",
+        ) from error
+    except OSError as error:
+        raise StorageError.from_os("write", folder, error) from error
