@@ -35,6 +35,7 @@ _FAMILIES: Final = {
     "optimizers": "workloads.optimizers",
     "schedules": "workloads.schedules",
     "search": "orchestrator.search",
+    "stopping": "orchestrator.stopping",
 }
 
 

@@ -130,10 +130,7 @@ class TrialQueue:
         self._on_stop = on_stop
         self._settle = settle
         self._more = more
-        self.warn = on_warning
-        """Hears what the runner wants the user to know."""
-        self.reported = at_rung
-        """Hears of an attempt at a rung, and says whether it should stop there."""
+        self.warn, self.reported = on_warning, at_rung  # As a `Source` has them.
         self._heap = [_Waiting(0.0, rank, id_) for rank, id_ in enumerate(trial_ids)]
         self._rank = len(self._heap)
         self._spent: Counter[tuple[str, str]] = Counter()

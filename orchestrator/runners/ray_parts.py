@@ -145,13 +145,7 @@ def listener(wave: Wave) -> Any:  # noqa: ANN401
         def on_step_begin(self, iteration: int, trials: list[Any], **info: object) -> None:
             wave.look()
 
-        def on_trial_start(
-            self,
-            iteration: int,
-            trials: list[Any],
-            trial: Any,  # noqa: ANN401
-            **info: object,
-        ) -> None:
+        def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:  # noqa: ANN401
             with wave.kept():
                 wave.started(trial.trial_id)
 
@@ -166,23 +160,11 @@ def listener(wave: Wave) -> Any:  # noqa: ANN401
             with wave.kept():
                 wave.reported(trial.trial_id, result)
 
-        def on_trial_complete(
-            self,
-            iteration: int,
-            trials: list[Any],
-            trial: Any,  # noqa: ANN401
-            **info: object,
-        ) -> None:
+        def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:  # noqa: ANN401
             with wave.kept():
                 wave.ended(trial.trial_id, trial.last_result, "")
 
-        def on_trial_error(
-            self,
-            iteration: int,
-            trials: list[Any],
-            trial: Any,  # noqa: ANN401
-            **info: object,
-        ) -> None:
+        def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:  # noqa: ANN401
             with wave.kept():
                 wave.ended(trial.trial_id, None, _cause(trial))
 
