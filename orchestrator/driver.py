@@ -137,6 +137,7 @@ class _Session:
         files = [(name, self.loaded.folder / name) for name in self.sweep.files]
         kept = keep(self.store, self.loaded.data, self.options.kinds, files=files, now=self.clock())
         self.kinds, self.files = kept.kinds, kept.files
+        self.ledger.fold_trials()
         known, latest = self.ledger.trials(), self.ledger.latest()
         self.code = code_version(Path(__file__).parent)
         self.asking = asking(self.loaded, self.store)

@@ -40,6 +40,10 @@ FOLD_AT: Final = 500
 """Loose events from which on `Ledger.fold` folds them."""
 
 
+TRIALS_FOLD_AT: Final = 50
+"""Files of trials from which on `Ledger.fold_trials` folds them."""
+
+
 class Ledger:
     """Trials, claims and events of one run directory.
 
@@ -86,11 +90,40 @@ class Ledger:
 
     def trials(self) -> dict[str, TrialRow]:
         """The newest row of each trial, by id, in the order of first planning."""
-        found: dict[str, TrialRow] = {}
-        for _, name in trial_rows.trial_files(self._store.list("trials/")):
-            table = decode(self._store.read(name), kind="trials", where=self._store.where(name))
-            found.update((row.trial_id, row) for row in TrialRow.from_table(table))
-        return found
+        while True:
+            found: dict[str, TrialRow] = {}
+            try:
+                for _, name in trial_rows.trial_files(self._store.list("trials/")):
+                    found.update((row.trial_id, row) for row in self._trial_rows(name))
+            except StorageError as error:
+                if isinstance(error.__cause__, FileNotFoundError):
+                    continue  # Folded and deleted since the listing: a later file holds its rows.
+                raise
+            return found
+
+    def _trial_rows(self, name: str) -> list[TrialRow]:
+        table = decode(self._store.read(name), kind="trials", where=self._store.where(name))
+        return TrialRow.from_table(table)
+
+    def fold_trials(self, *, at: int = TRIALS_FOLD_AT) -> bool:
+        """Writes the newest rows of all trials into one file and deletes those before it.
+
+        A search plans trial by trial, a file each, and every reader opens them all. It is the
+        driver's, before it plans anything.
+
+        Args:
+            at: number of files from which on they fold.
+
+        Returns:
+            Whether they were folded.
+        """
+        files = trial_rows.trial_files(self._store.list("trials/"))
+        if len(files) < at:
+            return False
+        self.add(list(self.trials().values()))
+        for _, name in files:
+            self._store.delete(name)
+        return True
 
     def claim(self, trial_id: str, attempt: int) -> bool:
         """Takes an attempt for the caller alone.

@@ -87,12 +87,18 @@ def planned(store: Store) -> dict[str, tuple[str, bool]]:
         NewerSchemaError: a newer version wrote one.
         StorageError: one cannot be read.
     """
-    found: dict[str, tuple[str, bool]] = {}
-    for _, name in trial_files(store.list("trials/")):
-        table = _read(store, name, kind="trials", columns=("trial_id", "grid", "wanted"))
-        ids, grids, wanted = map(to_values, table.columns)
-        found.update(zip(ids, zip(grids, wanted, strict=True), strict=True))
-    return found
+    while True:
+        found: dict[str, tuple[str, bool]] = {}
+        try:
+            for _, name in trial_files(store.list("trials/")):
+                table = _read(store, name, kind="trials", columns=("trial_id", "grid", "wanted"))
+                ids, grids, wanted = map(to_values, table.columns)
+                found.update(zip(ids, zip(grids, wanted, strict=True), strict=True))
+        except StorageError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                continue  # Folded and deleted since the listing: a later file holds its rows.
+            raise
+        return found
 
 
 def _events(store: Store) -> pa.Table:

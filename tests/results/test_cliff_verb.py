@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from orchestrator.cli.main import main
-from tests.results.sweeps import finish, plan
+from tests.results.sweeps import begin, end, finish, plan, write
 
 
 @pytest.fixture
@@ -79,6 +79,21 @@ def test_a_partial_fit_says_so_in_text_and_json(cliff, sweep):
         **{"base": False, "base.base": False},
         **{"vit": True, "vit.topk": True, "pooled": True},
     }
+
+
+def test_cells_that_were_stopped_early_are_refused_and_counted(cliff, sweep):
+    plan(sweep, [_trial("behind")])
+    begin(sweep, "behind")
+    write(sweep, "behind", {0: {"val_accuracy": 0.2, "sparsity": 0.9}})
+    end(sweep, "behind", status="stopped")
+    code, _, err = cliff()
+    assert code == 2
+    assert "got 1 without a result: vit.topk behind (stopped)." in err
+    assert "runs them but the 1 that were stopped early" in err
+    out = cliff("--partial")[1]
+    assert out.startswith("PARTIAL: 1 cells are missing (1 stopped early, the worse ones), and")
+    assert "missing: behind: vit.topk, stopped" in out
+    assert "Partial: 1 cells are missing (1 stopped)." in out
 
 
 def test_a_sweep_without_any_score(cliff, store):

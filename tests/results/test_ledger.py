@@ -10,6 +10,7 @@ import pytest
 
 from results.errors import SchemaError
 from results.ledger import Event, Ledger, TrialRow
+from results.standing import planned
 from results.store import Store
 from results.writer import Writer
 
@@ -51,6 +52,40 @@ def test_the_newest_row_of_a_trial_counts(ledger, store, clock):
     ledger.add([row])
     again = ledger.trials()["a"]
     assert again == replace(row, created_at=datetime.fromtimestamp(clock.now, UTC))
+
+
+def test_many_files_of_trials_fold_into_one_that_says_the_same(ledger, store, clock):
+    for number in range(6):
+        ledger.add([_trial(f"t{number}")])
+        clock.forward(1)
+    ledger.add([_trial("t2", wanted=False)])
+    before = ledger.trials()
+    assert not ledger.fold_trials(at=8)
+    assert ledger.fold_trials(at=7)
+    assert store.list() == ["trials/000008.parquet"]
+    assert list(ledger.trials().items()) == list(before.items())
+    ledger.add([_trial("t6")])
+    assert list(ledger.trials()) == [*before, "t6"]
+
+
+def test_files_of_trials_that_fold_while_they_are_read_are_read_again(ledger, store, monkeypatch):
+    for number in range(3):
+        ledger.add([_trial(f"t{number}")])
+    read, folded = Store.read, []
+
+    def fold_first(self, name):
+        if not folded:
+            folded.append(name)
+            Ledger(self, sweep="s").fold_trials(at=1)
+        return read(self, name)
+
+    monkeypatch.setattr(Store, "read", fold_first)
+    assert list(ledger.trials()) == ["t0", "t1", "t2"]
+    monkeypatch.setattr(Store, "read", read)
+    folded.clear()
+    ledger.add([_trial("t3")])
+    monkeypatch.setattr(Store, "read", fold_first)
+    assert list(planned(store)) == ["t0", "t1", "t2", "t3"]
 
 
 def test_a_claim_has_one_winner(ledger, store):
