@@ -31,10 +31,11 @@ test-long: lint  ## all tests, full counts
 chaos: setup  ## strike a running sweep, ROUNDS=60 times from SEED=0 on; it loses and doubles nothing
 	$(BIN)/python tests/e2e/chaos.py --rounds $(ROUNDS) --seed $(SEED)
 
-bench: setup  ## what a sweep and its store cost beside their peers
+bench: setup  ## what a sweep, its store and its searches cost beside their peers
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	$(BIN)/python tests/benchmarks/overhead.py
 	$(BIN)/python tests/benchmarks/store.py
+	$(BIN)/python tests/benchmarks/search.py
 
 clean:  ## remove .venv and caches; runs/ stays
 	rm -rf .venv .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
