@@ -116,7 +116,7 @@ def _join(address: str | None, *, cpus: int | None) -> None:
     mask = os.umask(0o077)
     try:
         ray.init(**options)
-    except (ConnectionError, RuntimeError, ValueError, OSError, TimeoutError) as error:
+    except Exception as error:  # What Ray raises at a start that takes too long has no class.
         where = address or "this machine"
         reason = " ".join(str(error).split())[:300]
         if type(error.__cause__).__name__ == "AuthenticationError":
