@@ -109,6 +109,10 @@ def authenticate(
         InputError: as `token_of`.
     """
     environ.setdefault(MODE_VARIABLE, "token")
+    if cluster is None and environ.get(PATH_VARIABLE) and environ[MODE_VARIABLE] == "token":
+        _read(
+            Path(environ[PATH_VARIABLE]).expanduser()
+        )  # Ray would end the process without a word.
     if cluster is not None and token_of(cluster, environ=environ) is not None:
         path = _file(cluster, environ)
         if TOKEN_VARIABLE not in environ and path is not None:

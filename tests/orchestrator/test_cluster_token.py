@@ -90,6 +90,12 @@ def test_ray_is_told_the_path_and_never_the_token(file):
     assert environ == {"RAY_AUTH_MODE": "disabled"}
 
 
+def test_a_file_that_a_local_ray_would_stumble_over_is_told(file, tmp_path):
+    for path, told in ((tmp_path / "nowhere", "is needed"), (file(mode=0o644), "got mode 644")):
+        with pytest.raises(InputError, match=told):
+            authenticate(None, environ={"RAY_AUTH_TOKEN_PATH": str(path)})
+
+
 def test_a_driver_here_cannot_join_a_job_endpoint():
     with pytest.raises(InputError, match="got the job endpoint http://head:8265.*submit"):
         ready_to_join("http://head:8265")

@@ -1,10 +1,12 @@
 """What a client hears from a job, which job it takes for its own, and how a driver is followed."""
 
 import json
+import threading
 
 import pytest
 
-from orchestrator.cli.submitted import in_place_of_another
+from orchestrator.cli.main import main
+from orchestrator.cli.submitted import ending_when_asked, in_place_of_another
 from orchestrator.cli.submitted import main as submitted
 from orchestrator.cluster_jobs import Job
 from orchestrator.clusters import Cluster
@@ -44,6 +46,7 @@ class FakeEndpoint:
         if any(job.id == job_id for job in self.known):
             raise RunnerError("exists")
         self.orders.append(Order(**read_order(folder)))
+        self.sent = {p.name: p.read_text() for p in (folder / "sweep").iterdir()}
         self.known.append(Job(id=job_id, status="RUNNING", message="", metadata=metadata))
 
 
@@ -185,3 +188,77 @@ def test_a_driver_that_does_not_end_keeps_the_sweep(store, clock):
 
         with pytest.raises(LeaseError, match="held"):
             in_place_of_another(go, store, limit_s=3, monotonic=clock, wait=clock.forward)
+
+
+def test_a_driver_ends_when_another_asks_for_room(store, monkeypatch):
+    monkeypatch.setattr("orchestrator.cli.running.stop_on_signals", lambda queue: None)
+    stopped = threading.Event()
+    ending_when_asked(store, wait=lambda s: store.put(MAKE_ROOM, b""))(Queue(stopped))
+    assert stopped.wait(timeout=30)
+
+
+class Queue:
+    """A queue of trials that only stops."""
+
+    def __init__(self, stopped):
+        self.stop = stopped.set
+
+
+@pytest.fixture
+def typed(capsys):
+    """Types a command; gives exit code, standard output, standard error."""
+
+    def run(*words):
+        with pytest.raises(SystemExit) as left:
+            main(words)
+        told = capsys.readouterr()
+        return int(left.value.code or 0), told.out, told.err
+
+    return run
+
+
+def test_submit_prints_the_name_alone(file, place, cluster, typed):
+    words = [word for name, value in place.items() for word in (f"--{name}", value)]
+    code, out, err = typed("submit", str(file), *words)
+    assert (code, out) == (0, "t\n")
+    assert "1 cells, 1 to run" in err
+    assert f"cliffsweep watch t --storage {place['storage']}" in err
+    code, out, err = typed("submit", str(file), *words, "--json")
+    told = json.loads(out)
+    assert (code, told["sweep"], told["attached"], told["storage"]) == (
+        0,
+        "t",
+        True,
+        place["storage"],
+    )
+    code, out, err = typed("resume", "t", *words)
+    assert (code, out) == (0, "t\n")
+    assert "is at work on it already" in err
+    assert len(cluster.orders) == 1
+
+
+def test_what_the_command_line_adds_travels(file, place, cluster, typed):
+    words = [word for name, value in place.items() for word in (f"--{name}", value)]
+    given = ("--gpu", "0.5", "--cpu", "2", "--data", "/data", "--only", "ab", "--steal")
+    assert typed("submit", str(file), *words, *given)[0] == 0
+    (order,) = cluster.orders
+    assert (order.gpu, order.cpu, order.data_dir) == (0.5, 2.0, "/data")
+    assert (order.only, order.steal, order.file) == (("ab",), True, "t.yaml")
+
+
+def test_what_changed_the_file_on_the_way_is_what_is_sent(file, place, cluster):
+    file.write_text(
+        "version: 1\nname: t\nworkload: {task: random_data, model: {kind: mlp}}\n"
+        "grids: [{name: g, parameters: {seed: [1]}}]\n"
+    )
+    submit(file, **place, overrides=["seed=7,8"])
+    assert "7" in cluster.sent["t.yaml"]
+    keys = {"version": 1, "name": "t", "workload": {"task": "random_data", "model": "mlp"}}
+    assert submit(keys, **place).job
+    assert "random_data" in cluster.sent["t.yaml"]
+
+
+def test_run_does_not_take_a_job_endpoint_for_a_cluster_to_join(file, place, typed):
+    code, out, err = typed("run", str(file), "--address", place["address"])
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "`cliffsweep submit` hands the sweep to it" in err
