@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -45,8 +46,9 @@ mount -t tmpfs tmpfs /mnt
 mkdir /mnt/wheel && mount --bind "$wheel" /mnt/wheel
 touch /mnt/token && mount --bind "$token" /mnt/token
 for i in "${!kept[@]}"; do mkdir "/mnt/$i" && mount --bind "${kept[i]}" "/mnt/$i"; done
-mount --bind "$names" /etc/hosts
-echo 'nameserver 127.0.0.1' > /mnt/resolver && mount --bind /mnt/resolver /etc/resolv.conf
+# A copy: what is mounted on a single file goes when somebody outside puts another in its place.
+cp -a /etc /mnt/etc && rm -f /mnt/etc/resolv.conf && mount --bind /mnt/etc /etc
+cat "$names" > /etc/hosts && echo 'nameserver 127.0.0.1' > /etc/resolv.conf
 mount -t tmpfs tmpfs /opt
 mount -t tmpfs tmpfs /run
 mount -t tmpfs -o mode=755 tmpfs /root
@@ -59,13 +61,18 @@ for i in "${!kept[@]}"; do
   mkdir -p "${kept[i]}" && mount --bind "/mnt/$i" "${kept[i]}"
   [ "$i" = 0 ] || mount -o remount,bind,ro "${kept[i]}"
 done
-for place in /opt/venv /opt /run/secrets/ray_token /run /root /etc/hosts /mnt /; do
+for place in /opt/venv /opt /run/secrets/ray_token /run /root /etc /mnt /; do
   mount -o remount,bind,ro "$place"
 done
 ip link set lo up
 echo ready
 read -r go
-exec "$@" >&2
+# This shell stays the first process, as an engine's `init` does: the container ends with its
+# command, and also when whoever made it is gone.
+exec 3<&0
+"$@" >&2 3<&- &
+cat <&3 >/dev/null &
+wait -n
 """
 
 
@@ -134,7 +141,7 @@ def container(
 ) -> Iterator[Container]:
     """Prepares a container, which ends with the block."""
     places = [*map(str, (wheel, storage, token, names, *KEPT)), "--"]
-    unshare = ["unshare", *NAMESPACES, "--fork", "--mount-proc", "--kill-child"]
+    unshare = ["unshare", *NAMESPACES, "--fork", "--mount-proc"]
     with (
         log.open("w") as output,
         subprocess.Popen(
@@ -145,12 +152,16 @@ def container(
             text=True,
         ) as process,
     ):
+        inside = 0
         try:
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n", log.read_text()
             children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
-            yield Container(process, int(children), environment, log)
+            inside = int(children)
+            yield Container(process, inside, environment, log)
         finally:
+            if inside and process.poll() is None:
+                os.kill(inside, signal.SIGKILL)  # All others in there end with it.
             process.kill()
 
 

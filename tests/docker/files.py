@@ -91,7 +91,7 @@ def documents(path: Path) -> list[dict[str, Any]]:
 
 
 def custom(kind: str) -> list[dict[str, Any]]:
-    """KubeRay's objects of one kind, in all files."""
+    """The objects of one kind, in all files."""
     return [d for path in KUBERAY for d in documents(path) if d["kind"] == kind]
 
 

@@ -68,21 +68,26 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def cluster(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """compose.yaml's head and worker, both healthy."""
+def places(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """What containers are given: code, storage, token, and the names of machines."""
     folder = tmp_path_factory.mktemp("compose")
-    storage, token, names = (folder / name for name in ("storage", "token", "hosts"))
-    storage.mkdir()
-    token.write_text("a" * 64)
-    token.chmod(0o600)
-    for path in (storage, token):
-        os.chown(path, USER, USER)
-    names.write_text(f"127.0.0.1 localhost\n{HEAD} head\n{WORKER} worker\n")
-    places = {"wheel": wheel, "storage": storage, "token": token, "names": names}
+    found = {name: folder / name for name in ("storage", "token", "names")}
+    found["storage"].mkdir()
+    found["token"].write_text("a" * 64)
+    found["token"].chmod(0o600)
+    for name in ("storage", "token"):
+        os.chown(found[name], USER, USER)
+    found["names"].write_text(f"127.0.0.1 localhost\n{HEAD} head\n{WORKER} worker\n")
+    return found | {"wheel": wheel}
+
+
+@pytest.fixture(scope="module")
+def cluster(places: dict[str, Path]) -> Iterator[Cluster]:
+    """compose.yaml's head and worker, both healthy."""
 
     def started(service: str) -> AbstractContextManager[Container]:
-        log = folder / f"{service}.log"
-        found = environment(service, wheel)
+        log = places["names"].with_name(f"{service}.log")
+        found = environment(service, places["wheel"])
         return container(*command(service), environment=found, log=log, **places)
 
     with started("head") as head, started("worker") as worker:
@@ -90,7 +95,7 @@ def cluster(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
         for found, service in ((head, "head"), (worker, "worker")):
             found.begin()
             healthy(found, service)
-        yield Cluster(head, worker, storage)
+        yield Cluster(head, worker, places["storage"])
 
 
 def command(service: str) -> list[str]:
@@ -124,6 +129,29 @@ def healthy(found: Container, service: str) -> None:
         time.sleep(0.5)
 
 
+def test_a_container_leaves_no_process_behind(places: dict[str, Path], tmp_path: Path) -> None:
+    words = ["sh", "-c", "sleep 1000 & sleep 1000"]
+    with container(*words, environment={"PATH": "/bin"}, log=tmp_path / "log", **places) as found:
+        found.begin()
+        number = namespace(found.inside)
+        assert number is not None
+        assert number in everywhere()
+    assert number not in everywhere()
+
+
+def namespace(pid: int | str) -> str | None:
+    """The namespace of a process' number; None if it is gone."""
+    try:
+        return str(Path(f"/proc/{pid}/ns/pid").readlink())
+    except OSError:
+        return None
+
+
+def everywhere() -> set[str | None]:
+    """The namespaces in which something lives."""
+    return {namespace(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()}
+
+
 def test_the_command_is_the_wheels(cluster: Cluster) -> None:
     told = cluster.head.run("cliffsweep", "--version")
     assert (told.returncode, told.stderr) == (0, "")
@@ -148,6 +176,19 @@ def test_the_entrypoint_of_the_job_runs_a_sweep(cluster: Cluster) -> None:
     assert "1 completed of 1" in done.stdout
     assert actions.status("one_cell", storage=str(cluster.storage)).counts == {"completed": 1}
     assert (cluster.storage / "one_cell").stat().st_uid == USER
+
+
+@pytest.mark.long
+def test_a_sweep_is_submitted_and_watched(cluster: Cluster) -> None:
+    """The other container is the laptop; the driver is a job on the head, as locked as it is."""
+    sweep = cluster.storage / "submitted.yaml"
+    sweep.write_text(SWEEP.replace("one_cell", "submitted"))
+    storage = str(cluster.storage)
+    words = ["cliffsweep", "submit", str(sweep), "--address", "http://head:8265"]
+    done = cluster.worker.run(*words, CLIFFSWEEP_STORAGE=storage)
+    assert (done.returncode, done.stdout) == (0, "submitted\n"), done.stderr
+    watched = cluster.worker.run("cliffsweep", "watch", "submitted", CLIFFSWEEP_STORAGE=storage)
+    assert "1 completed of 1" in watched.stdout, watched.stderr
 
 
 @pytest.mark.parametrize(("token", "answer"), [(None, "401"), ("b" * 64, "403"), ("a" * 64, "200")])

@@ -12,6 +12,7 @@ from tests.docker.files import (
     ancestry,
     clusters,
     compose,
+    custom,
     dumped,
     groups,
     stages,
@@ -147,6 +148,20 @@ def test_the_autoscaler_is_locked_too() -> None:
         context = cluster["autoscalerOptions"]["securityContext"]
         assert context["readOnlyRootFilesystem"] is True
         assert context["allowPrivilegeEscalation"] is False
+
+
+def test_every_pod_is_closed_to_others() -> None:
+    chosen = [dict(p["spec"]["podSelector"]["matchLabels"]) for p in custom("NetworkPolicy")]
+    for policy in custom("NetworkPolicy"):
+        inside, operator = policy["spec"]["ingress"]
+        assert inside == {"from": [{"podSelector": policy["spec"]["podSelector"]}]}
+        assert operator["ports"] == [{"port": 8265}]
+    for found in custom("RayCluster"):  # The operator gives its pods this label.
+        assert {"ray.io/cluster": found["metadata"]["name"]} in chosen
+    (job,) = custom("RayJob")
+    own = groups(job["spec"]["rayClusterSpec"])
+    for template in [*(group["template"] for group in own), job["spec"]["submitterPodTemplate"]]:
+        assert template["metadata"]["labels"] in chosen
 
 
 def test_no_file_holds_a_token() -> None:

@@ -75,7 +75,8 @@ def test_kubernetes_takes_every_pod(version: str) -> None:
     pods = list(templates())
     assert len(pods) == 3 + 2 + 1
     for template in pods:
-        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "pod"}, **template}
+        metadata = {"name": "pod"} | template.get("metadata", {})
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
         kubernetes_validate.validate(pod, version, strict=True)
 
 
