@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from orchestrator.conditions import Conditions
 from orchestrator.errors import Problem
 from orchestrator.space import Assignment, Axis, assign, axis_values, cells_of
 from orchestrator.spec import Grid, Resources
@@ -125,13 +126,17 @@ class Expander:
             zipped=grid.zip,
             fixed=grid.set,
             when=grid.when,
-            exclude=grid.exclude,
             base=self._sweep.workload,
         )
+        conditions = Conditions(exclude=grid.exclude, when=grid.when)
+        seeds = self._sweep.replicates.seeds if self._sweep.replicates else [None]
         try:
             for values, used in cells:
-                for seed in self._sweep.replicates.seeds if self._sweep.replicates else [None]:
+                conditions.saw(used)
+                for seed in seeds:
                     seeded = values if seed is None else values | {"seed": seed}
+                    if conditions.leave_out(seeded):
+                        continue
                     draft = self.draft(grid, number, seeded, used)
                     if draft is not None:
                         yield draft
@@ -139,6 +144,13 @@ class Expander:
                         return
         except ValueError as error:
             self.blame(() if number is None else ("grids", number), str(error))
+            return
+        # Words of the command line may take away what the file's conditions are about.
+        if not self._loaded.document.given:
+            base = self._sweep.workload | grid.set
+            varied = [*axes, *([Axis("seed", seeds)] if self._sweep.replicates else [])]
+            for path, message in conditions.unmet(base=base, axes=varied):
+                self.blame(("grids", number or 0, *path), message)
 
     def _axes_of(self, grid: Grid, number: int | None) -> list[Axis] | None:
         axes = []

@@ -142,21 +142,18 @@ def cells_of(
     zipped: Sequence[Sequence[str]] = (),
     fixed: Mapping[str, Any] | None = None,
     when: Mapping[str, Mapping[str, Any]] | None = None,
-    exclude: Sequence[Mapping[str, Any]] = (),
     base: Mapping[str, Any],
 ) -> Iterator[tuple[dict[str, Any], tuple[Assignment, ...]]]:
     """Yields (values, assignments) of each cell of the product of the axes.
 
     Axes named together in `zipped` advance together. An axis with a condition exists only in
-    cells that meet it; cells that then coincide are yielded once. Cells that match one of
-    `exclude` are left out.
+    cells that meet it; cells that then coincide are yielded once.
 
     Args:
         axes: in the order of the file; the last varies fastest.
         zipped: groups of axis names of equal length.
         fixed: name -> value for all cells of the grid.
         when: axis name -> {name: value or list of values}.
-        exclude: partial cells, name -> value.
         base: the workload that the assignments change.
     """
     start = [Assignment(name, value) for name, value in (fixed or {}).items()]
@@ -173,8 +170,7 @@ def cells_of(
             if key in seen:
                 continue
             seen.add(key)
-        if not any(matches(values, partial) for partial in exclude):
-            yield values, used
+        yield values, used
 
 
 def _tracks(

@@ -146,23 +146,6 @@ def test_a_condition_may_name_another_conditional_axis_and_several_values():
     ]
 
 
-@pytest.mark.parametrize(
-    ("exclude", "left"),
-    [
-        ([{"a": 1}], [(2, "x"), (2, "y")]),
-        ([{"a": 1, "b": "x"}], [(1, "y"), (2, "x"), (2, "y")]),
-        ([{"a": 1}, {"b": "x"}], [(2, "y")]),
-        ([{"a": [1, 2], "b": "x"}], [(1, "y"), (2, "y")]),
-        ([{"a": 7}], [(1, "x"), (1, "y"), (2, "x"), (2, "y")]),
-        ([{"a": True}], [(1, "x"), (1, "y"), (2, "x"), (2, "y")]),
-        ([{"a": 1.0}], [(2, "x"), (2, "y")]),
-    ],
-)
-def test_excluded_cells_are_left_out(exclude, left):
-    found = product({"a": [1, 2], "b": ["x", "y"]}, exclude=exclude)
-    assert [tuple(cell.values()) for cell in found] == left
-
-
 def test_a_bare_kind_on_the_way_becomes_a_mapping():
     found = product({"activation.share": [0.5]}, base={"activation": "topk"})
     assert found == [{"activation": {"kind": "topk", "share": 0.5}}]
