@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.code import Record, newest_record
 from orchestrator.errors import InputError
 from orchestrator.paths import run_directories, run_directory, storage_root
+from results.errors import ResultsError
 from results.links import refuse_links
 from results.place import Place
 from results.store import Store
@@ -27,6 +28,7 @@ __all__ = [
     "find_sweep",
     "find_sweeps",
     "find_trial",
+    "look_round",
     "ls",
     "record",
     "show",
@@ -142,9 +144,27 @@ def _driver(root: Place) -> str | None:
 
 
 def ls(*, storage: str | None = None) -> list[SweepStatus]:
-    """All sweeps of a storage root, by name."""
+    """All sweeps of a storage root, by name; one that cannot be read is left out with a warning."""
+    found, unread = look_round(storage=storage)
+    for sentence in unread.values():
+        warnings.warn(sentence, stacklevel=2)
+    return found
+
+
+def look_round(*, storage: str | None = None) -> tuple[list[SweepStatus], dict[str, str]]:
+    """All sweeps of a storage root that can be read, by name, and why the others cannot.
+
+    Raises:
+        StorageError: the storage root itself cannot be listed.
+    """
     base = storage_root(storage)
-    return [status(path.name, storage=str(base)) for path in run_directories(base)]
+    found, unread = [], {}
+    for path in run_directories(base):
+        try:
+            found.append(status(path.name, storage=str(base)))
+        except (InputError, ResultsError) as error:
+            unread[path.name] = str(error)
+    return found, unread
 
 
 def sql(

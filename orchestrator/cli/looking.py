@@ -29,19 +29,25 @@ def register(app: typer.Typer) -> None:
     app.command()(show)
 
 
-def ls(storage: Storage = None, as_json: AsJson = False) -> None:
-    """List the sweeps of a storage folder."""
-    from orchestrator import actions
+def ls(storage: Storage = None, as_json: AsJson = False) -> int:
+    """List the sweeps of a storage folder; what cannot be read is named beside them."""
+    from orchestrator.reading import look_round
 
-    found = actions.ls(storage=storage)
+    found, unread = look_round(storage=storage)
+    for sentence in unread.values():
+        note(sentence)
     if as_json:
-        emit_json({"sweeps": [document(one) for one in found]})
-        return
-    if not found:
+        emit_json({"sweeps": [document(one) for one in found], "unread": unread})
+    elif found or unread:
+        rows = [
+            (s.sweep, s.total, *(s.counts.get(n, 0) for n in _STATUSES), s.driver) for s in found
+        ]
+        blank = [None] * (len(_STATUSES) + 1)
+        rows += [(name, *blank, "cannot be read") for name in unread]
+        print_table(["sweep", "cells", *_STATUSES, "driver"], rows, right=("cells", *_STATUSES))
+    else:
         note("no sweeps here. `cliffsweep run SWEEP.yaml` starts one.")
-        return
-    rows = [(s.sweep, s.total, *(s.counts.get(n, 0) for n in _STATUSES), s.driver) for s in found]
-    print_table(["sweep", "cells", *_STATUSES, "driver"], rows, right=("cells", *_STATUSES))
+    return 2 if unread else 0
 
 
 def status(name: Name, storage: Storage = None, as_json: AsJson = False) -> None:

@@ -107,8 +107,10 @@ def logs(
     as_json: AsJson = False,
 ) -> None:
     """Print what a trial's workers printed, attempt by attempt, from whichever node."""
+    from orchestrator.reading import find_trial
     from orchestrator.watching import output
 
+    trial = find_trial(name, trial, storage=storage)
     found = output(name, trial, storage=storage, attempt=attempt, follow=follow)
     if as_json:
         texts: dict[int, bytes] = {}

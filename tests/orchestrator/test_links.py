@@ -1,5 +1,6 @@
 """Links in a run directory: every verb refuses them in a sentence, and none follows one."""
 
+import json
 import re
 
 import pytest
@@ -115,3 +116,25 @@ def test_a_run_directory_may_lie_elsewhere_but_is_removed_there_only(workplace, 
     with pytest.raises(InputError, match="removed where it lies, got a link to "):
         mending.removal("t", storage=str(workplace.storage))
     assert (target / "sweep").is_dir()
+
+
+def test_a_sweep_that_cannot_be_read_is_named_beside_the_others(workplace, tmp_path, capsys):
+    workplace.run(trivial(name="sound", values=[1.0]))
+    moved(workplace.root / "metrics", tmp_path)
+    refused = f"{workplace.root / 'metrics'}: a run directory holds no symbolic links"
+    with pytest.warns(UserWarning, match=re.escape(refused)):
+        assert [one.sweep for one in actions.ls(storage=str(workplace.storage))] == ["sound"]
+    for words in ((), ("--json",)):
+        with pytest.raises(SystemExit) as left:
+            main(["ls", "--storage", str(workplace.storage), *words])
+        out, err = capsys.readouterr()
+        assert left.value.code == 2
+        assert err.startswith(refused)
+        if words:
+            document = json.loads(out)
+            assert [one["sweep"] for one in document["sweeps"]] == ["sound"]
+            assert document["unread"]["t"].startswith(refused)
+        else:
+            _, sound, unread = out.splitlines()
+            assert sound.split()[:2] == ["sound", "1"]
+            assert unread.split() == ["t", "cannot", "be", "read"]

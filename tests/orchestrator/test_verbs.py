@@ -92,3 +92,11 @@ def test_a_gate_ends_with_code_3_a_sentence_and_a_document(typed, tmp_path, gate
     assert (told["sweep"], told["exit_code"]) == ("gated", 3)
     assert told["stopped"].startswith(sentence)
     assert "Next: cliffsweep status gated" in err
+
+
+def test_logs_name_the_whole_id(typed):
+    (trial,) = json.loads(typed("sql", "t", "SELECT trial_id FROM trials", "--format", "json")[1])
+    whole = trial["trial_id"]
+    _, out, _ = typed("logs", "t", whole[:4], "--json")
+    assert json.loads(out) == {"sweep": "t", "trial": whole, "attempts": {}}
+    assert typed("logs", "t", whole[:4])[2].startswith(f"{whole}: nothing was printed")
