@@ -6,14 +6,14 @@ Must never know who places trials. A machine is what it has in all, not what is 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from orchestrator.quantities import Bytes
 
-__all__ = ["Resources", "shortage"]
+__all__ = ["Resources", "shortage", "unasked"]
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _RESERVED: Final = frozenset({"cpu", "gpu", "memory", "object_store_memory", "accelerator"})
@@ -91,6 +91,22 @@ def shortage(nodes: Sequence[Mapping[str, float]], asked: Resources) -> str | No
             short.append(_lack(name, amount, most, nodes))
     together = ", ".join(f"{_told(name)} {_size(name, n)}" for name, n in bundle.items())
     return " and ".join(short) or f"{together} together on one node"
+
+
+def unasked(nodes: Sequence[Mapping[str, float]], demands: Collection[Resources]) -> str | None:
+    """Says that the machines have GPUs where no trial asks for one; None elsewhere.
+
+    Args:
+        nodes: what each has in all, in Ray's names.
+        demands: what the trials ask for.
+    """
+    gpus = sum(node.get("GPU", 0) for node in nodes)
+    if gpus == 0 or not demands or any(asked.gpu > 0 for asked in demands):
+        return None
+    return (
+        f"resources: the cluster has {gpus:g} GPU{'s' * (gpus != 1)}, and no trial asks for one."
+        " --gpu 1, or a share such as --gpu 0.25, trains there; no id changes."
+    )
 
 
 def _lack(name: str, amount: float, most: float, nodes: Sequence[Mapping[str, float]]) -> str:

@@ -18,6 +18,7 @@ from orchestrator.attempt import Attempt, Outcome
 from orchestrator.cluster import Attachment, connect, nodes
 from orchestrator.control import stop_at_rung
 from orchestrator.errors import RunnerError
+from orchestrator.resources import unasked
 from orchestrator.rungs import Rung
 from orchestrator.runners import Source
 from orchestrator.runners.places import Line, Places
@@ -106,6 +107,8 @@ class Runner:
                 refuse_unseen(self._root, nodes())
             places = Places(nodes, wait_s=self._node_wait_s)
             places.refuse(self._resources)
+            if hint := unasked([node.resources for node in nodes()], self._resources):
+                source.warn(hint)
             os.environ.update(_ENVIRONMENT)
             most = self._max_concurrent
             if source.learns:  # Its next question should know as many answers as can be.

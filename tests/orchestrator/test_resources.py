@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from orchestrator.resources import Resources, shortage
+from orchestrator.resources import Resources, shortage, unasked
 from tests.orchestrator.sweeps import HEAD, load, told
 
 GIB = 2**30
@@ -96,3 +96,19 @@ def test_what_no_node_could_mean_is_refused(given, message):
 def test_fractions_stand_below_one_device():
     with pytest.raises(ValidationError, match="fraction below 1 or whole"):
         Resources(gpu=1.5)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "demands", "says"),
+    [
+        ([SMALL, LARGE], [Resources()], "the cluster has 2 GPUs, and no trial asks for one"),
+        ([LARGE | {"GPU": 1.0}], [Resources()], "the cluster has 1 GPU, and no trial asks for one"),
+        ([SMALL, LARGE], [Resources(), Resources(gpu=0.5)], None),
+        ([SMALL], [Resources()], None),
+        ([LARGE], [], None),
+    ],
+)
+def test_gpus_that_nobody_asks_for_are_told_of(nodes, demands, says):
+    told_of = unasked(nodes, demands)
+    assert (says is None) == (told_of is None)
+    assert says is None or (says in told_of and "--gpu 0.25" in told_of)
