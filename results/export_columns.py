@@ -91,6 +91,7 @@ _COLUMNS: Final[Mapping[str, Mapping[str, Column]]] = {
         "resumed_from": Column("last step taken over from an earlier attempt", "updates"),
         "failure_class": Column("why it failed, as a class"),
         "detail": Column("message and end of the traceback"),
+        "seconds": Column("phase -> how long it took, as JSON; null where nobody could tell", "s"),
     },
     "coverage": {
         "grid": Column("grid of the sweep file"),

@@ -13,7 +13,7 @@ QUALIFY row_number() OVER (
 ) = 1
 ORDER BY sweep, trial_id, attempt, status <> 'running';
 
-CREATE VIEW events AS SELECT * EXCLUDE (seconds) FROM kept.happened;
+CREATE VIEW events AS SELECT * FROM kept.happened;
 
 CREATE TABLE kept.attempts AS
 SELECT

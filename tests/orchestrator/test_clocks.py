@@ -59,9 +59,12 @@ def test_how_long_a_trial_and_a_run_took_is_not_told_by_that_clock(store, by):
     assert 0 < summary.wall_s < 600
     with open_stores([store.root]) as reader:
         ((took,),) = [tuple(r.values()) for r in reader.sql(DURATION).to_pylist()]
+        ((trained,),) = [tuple(r.values()) for r in reader.sql(TRAINED).to_pylist()]
     (end,) = [event for event in Ledger(store, sweep="t").events() if event.seconds]
     assert took == pytest.approx(sum(end.seconds.values()))
+    assert trained == end.seconds["train"]
     assert 0 < took < summary.wall_s
 
 
 DURATION = "SELECT duration_s FROM trials"
+TRAINED = "SELECT (seconds->>'$.train')::DOUBLE FROM events WHERE seconds IS NOT NULL"
