@@ -50,7 +50,7 @@ class Size:
 
 
 FULL = Size(trials=1_000, steps=20)
-QUICK = Size(trials=100, steps=20)
+QUICK = Size(trials=200, steps=20)
 
 
 def measure(size: Size, folder: Path) -> dict[str, Any]:
