@@ -71,8 +71,14 @@ class Backend:
         No crash leaves the lock shut. On file systems without locks nothing is held.
         """
         target = self._root / name
-        with _told("write", target):
-            handle = os.open(target.with_name(f".{name}.lock"), os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            with _told("write", target):
+                lock = target.with_name(f".{target.name}.lock")
+                handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+        except StorageError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                return False  # Not even its folder is there.
+            raise
         try:
             with contextlib.suppress(OSError):
                 fcntl.flock(handle, fcntl.LOCK_EX)
