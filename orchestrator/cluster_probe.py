@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 import sys
@@ -81,7 +82,13 @@ def _nodes(storage: str | None) -> list[dict[str, Any]]:
             ]
     finally:
         if storage is not None:
-            Store(f"{storage}/{FOLDER}").delete(mark)
+            _remove(storage, mark)
+
+
+def _remove(storage: str, mark: str) -> None:
+    Store(f"{storage}/{FOLDER}").delete(mark)
+    with contextlib.suppress(OSError):  # In a bucket there are no folders; others may check too.
+        Path(storage, FOLDER).rmdir()
 
 
 def _told(reference: Any) -> dict[str, Any]:  # noqa: ANN401

@@ -183,6 +183,8 @@ def check(address: str | None = None, *, storage: str | None = None) -> list[dic
         seen = _probed(endpoint, where if shared else None)
     except CliffsweepError as error:
         return [*checks, _checked("a job there", str(error), ok=False)]
+    if not seen:
+        checks.append(_checked("a job there", "has not begun for a minute", ok=False))
     for node in seen:
         checks += _node_checks(node, stored=shared)
     return checks

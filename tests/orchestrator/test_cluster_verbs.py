@@ -6,6 +6,7 @@ import pytest
 
 from orchestrator import cluster_verbs
 from orchestrator.cli.main import main
+from orchestrator.cluster_probe import look, write_mark
 from orchestrator.errors import RunnerError
 from orchestrator.provenance import host, package_versions
 from results.ledger import Event, Ledger
@@ -113,6 +114,7 @@ def test_check_names_the_node_and_the_difference(lab, monkeypatch, typed):
     assert told == "does not see the storage: mount it there too"
     assert checked(monkeypatch, [{"node": "10.0.0.2", "problem": "it died"}]) == ["it died"]
     assert typed("cluster", "check", "lab")[0] == 1
+    assert checked(monkeypatch, []) == ["has not begun for a minute"]
 
 
 def test_check_without_an_answer_is_one_line(lab, monkeypatch):
@@ -128,3 +130,15 @@ def test_a_named_cluster_brings_its_storage_to_every_verb(lab, typed, monkeypatc
     monkeypatch.setenv("CLIFFSWEEP_CLUSTER", "")  # Set again by the command, and undone with this.
     code, out = typed("--cluster", "lab", "ls", "--json")
     assert (code, [one["sweep"] for one in json.loads(out)["sweeps"]]) == (0, ["t"])
+
+
+def test_a_node_tells_what_it_has_and_sees(tmp_path):
+    storage = str(tmp_path / "runs")
+    mark = write_mark(storage)
+    assert look(storage, mark) == {
+        "host": host(),
+        "versions": package_versions(),
+        "sees_storage": True,
+    }
+    assert look(str(tmp_path / "elsewhere"), mark)["sees_storage"] is False
+    assert look(storage, "mark-of-another")["sees_storage"] is False
