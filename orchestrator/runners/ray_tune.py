@@ -110,10 +110,7 @@ class Runner:
             if hint := unasked([node.resources for node in nodes()], self._resources):
                 source.warn(hint)
             os.environ.update(_ENVIRONMENT)
-            most = self._max_concurrent
-            if source.learns:  # Its next question should know as many answers as can be.
-                most = min(most or places.slots, places.slots)
-            line = Line(source, places, most=most)
+            line = Line(source, places, most=self._max_concurrent)
             while not (source.finished or source.stopping):
                 _Wave(source, line, max(WAVE_TRIALS, WAVE_PER_SLOT * places.slots)).fit()
 
