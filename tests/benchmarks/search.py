@@ -184,6 +184,8 @@ def run_here(text: str, folder: str, runner: str) -> Any:
 def compare_cost(*, trials: int, repetitions: int) -> dict[str, Any]:
     """Trials per second of whole runs; the peers take turns."""
     times: dict[str, dict[str, list[float]]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        run_here(sweep_file("random", 2), folder, "inline")  # Imports what all runs need.
     for _ in range(repetitions):
         for kind in GOALS:
             took: dict[str, float] = {}
