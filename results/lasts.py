@@ -61,7 +61,7 @@ def _from_finals(store: Store, trial_id: str) -> Lasts | None:
         return None
     try:
         data = store.read(str(newest))
-        table = decode(data, kind="finals", where=store.path(str(newest)))
+        table = decode(data, kind="finals", where=store.where(newest))
     except (SchemaError, StorageError):
         return None  # Compacted meanwhile, or damaged: the views tell which.
     columns = (to_values(table.column(name)) for name in ("layer", "name", "step", "last"))
