@@ -55,9 +55,10 @@ def test_kuberay_is_told_the_version_of_the_image() -> None:
 def test_the_build_installs_with_all_extras_that_a_cluster_needs() -> None:
     """Packages come from pyproject.toml, where Ray has the extra with the job server."""
     assert {"default", "tune"} <= wanted("ray").extras
+    assert "s3" in PROJECT["optional-dependencies"]
     for target in ("cpu", "cuda"):
         last = stages()[f"packages-{target}"].all("RUN")[-1]
-        assert "-r /src/pyproject.toml" in last
+        assert last.endswith("-r /src/pyproject.toml --extra s3")
         assert '"ray==${RAY}" "torch==${TORCH}"' in last
 
 

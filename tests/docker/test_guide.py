@@ -148,6 +148,13 @@ def test_kubectl_names_what_the_files_make() -> None:
     assert head["envFrom"] == [{"secretRef": {"name": secret, "optional": True}}]
 
 
+def test_what_s3_is_told_is_what_the_storage_reads() -> None:
+    told = set(re.findall(r"`(AWS_[A-Z_]+)=…`", GUIDE))
+    code = "".join(path.read_text() for path in (ROOT / "results" / "backends").glob("s3*.py"))
+    assert "AWS_ENDPOINT_URL" in told
+    assert [name for name in told if name not in code] == []
+
+
 def test_what_slurm_is_given_is_what_run_takes() -> None:
     for words in of("sbatch"):
         script = words.index("docker/slurm.sh")
