@@ -13,6 +13,7 @@ from typing import Final
 
 from orchestrator.asking import Asking, asking
 from orchestrator.attempt import Attempt, Outcome
+from orchestrator.budget import Meter
 from orchestrator.code import keep, newest_record
 from orchestrator.control import STOP, Asked, stale
 from orchestrator.difference import Difference, difference
@@ -120,6 +121,7 @@ class _Session:
     files: str | None = None
     leave: str = field(init=False)
     keeper: Keeper = field(init=False)
+    meter: Meter = field(init=False)
     ended: int = 0
 
     @property
@@ -148,6 +150,10 @@ class _Session:
         )
         record_plan(self.plan, self.ledger, code=self.code, goal=self.sweep.metrics[0].goal)
         self.ends = Ends(self.ledger, sweep=self.sweep.name)
+        self.by_id = {planned.cell.trial_id: planned.cell for planned in self.plan.cells}
+        held = {id_: self.options.override(cell.resources).gpu for id_, cell in self.by_id.items()}
+        each = self.options.override(self.sweep.resources).gpu
+        self.meter = Meter(self.sweep.budget, self.ledger.events(), held=held, otherwise=each)
         self.ends.close_orphans()
         self.judging = Judging(self.sweep)
         self.judging.replay(cells, store=self.store, ledger=self.ledger)
@@ -215,9 +221,9 @@ class _Session:
 
     def _queue(self, left: Sequence[Cell], lease: Lease) -> TrialQueue:
         asked_to_stop = Asked(self.store, STOP)
-        self.by_id = {cell.trial_id: cell for cell in left}
+        self.by_id |= {cell.trial_id: cell for cell in left}
         queue = TrialQueue(
-            list(self.by_id),
+            [cell.trial_id for cell in left],
             make=lambda trial_id: self._attempt(self.by_id[trial_id]),
             retry=Retry(max=0) if self.options.once else self.sweep.retry,
             gates=Gates(
@@ -230,6 +236,7 @@ class _Session:
             on_stop=lambda: self.store.put(self.leave, b""),
             settle=self.ends.settled,
             on_warning=self._warn,
+            admit=self.meter.admit if self.sweep.budget.limited else None,
             more=None if self.asking is None or self.options.only else self._more,
             at_rung=lambda attempt, rung: self.judging.stops(self.by_id[attempt.trial_id], rung),
         )
@@ -280,6 +287,7 @@ class _Session:
             self._warn(f"{outcome.trial_id} attempt {outcome.number}: {sentence}")
         if self.asking is not None and verdict != "retry":
             self.asking.heard(outcome.trial_id, outcome.status, outcome.failure_class)
+        self.meter.ended(outcome.trial_id)
         self.ended += 1
         if self.ended % FOLD_EVERY == 0:
             self.ledger.fold()

@@ -97,6 +97,7 @@ class TrialQueue:
         more: Callable[[], Sequence[str] | None] | None = None,
         on_warning: Callable[[str], None] = lambda sentence: None,
         at_rung: Callable[[Attempt, Rung], bool] = lambda attempt, rung: False,
+        admit: Callable[[str], str | None] | None = None,
     ) -> None:
         """Takes the work.
 
@@ -118,6 +119,8 @@ class TrialQueue:
             more: asked for further trials whenever none is due; None from it: no more will come.
             on_warning: hears what the runner wants the user to know.
             at_rung: hears of an attempt at a rung, and says whether it should stop there.
+            admit: asked with each trial before it is taken; a sentence from it says why neither it
+                nor what comes behind it is to start, while what runs finishes.
         """
         self._make = make
         self._retry = retry
@@ -129,7 +132,7 @@ class TrialQueue:
         self._on_outcome = on_outcome
         self._on_stop = on_stop
         self._settle = settle
-        self._more = more
+        self._more, self._admit = more, admit
         self.warn, self.reported = on_warning, at_rung  # As a `Source` has them.
         self._heap = [_Waiting(0.0, rank, id_) for rank, id_ in enumerate(trial_ids)]
         self._rank = len(self._heap)
@@ -138,7 +141,7 @@ class TrialQueue:
         self._pending: set[str] = set()
         self.tally = Tally(waiting=len(self._heap))
         self.stop_reason: str | None = None
-        """Why the sweep was stopped by a gate; None if it was not."""
+        """Why the sweep was stopped by a gate, its budget among them; None if it was not."""
         self._stopping = False
 
     @property
@@ -153,8 +156,8 @@ class TrialQueue:
 
     @property
     def learns(self) -> bool:
-        """Whether what comes next hangs on how others end, so that nothing is taken ahead."""
-        return self._more is not None
+        """Whether what comes next hangs on how or when others end: nothing is taken ahead."""
+        return self._more is not None or self._admit is not None
 
     def stop(self) -> None:
         """Lets nothing more start, and what runs leave."""
@@ -173,9 +176,20 @@ class TrialQueue:
             self._ask()
         if not self._due():
             return None
+        refused = self._admit(self._heap[0].trial_id) if self._admit is not None else None
+        if refused is not None:
+            self._end(refused)
+            return None
         trial_id = heapq.heappop(self._heap).trial_id
         self._pending.add(trial_id)
         return self._make(trial_id)
+
+    def _end(self, reason: str) -> None:
+        """Lets nothing more start, while what runs finishes."""
+        self.stop_reason = reason
+        self._heap.clear()
+        self._more = None
+        self._count_waiting()
 
     def _due(self) -> bool:
         return bool(self._heap) and self._heap[0].due <= self._clock()

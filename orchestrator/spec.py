@@ -20,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from orchestrator.budget import Budget
 from orchestrator.quantities import Every, Limit, Seconds
 from orchestrator.resources import Resources
 from orchestrator.space import axis_values
@@ -239,7 +240,7 @@ class Sweep(_Part):
     max_failed_trials: Limit = Field(default_factory=lambda: Limit(percent=10.0))
     max_consecutive_failures: int = Field(default=10, ge=1)
     checkpoint: Checkpoint = Field(default_factory=Checkpoint)
-    budget: Annotated[dict[str, Any], _unbuilt("Leave it out.")] = Field(default_factory=dict)
+    budget: Budget = Field(default_factory=Budget)
     delta: float = Field(default=0.01, ge=0, lt=1, description="loss of score that counts as none")
     pack: Annotated[str, _unbuilt("Write pack: off.")] = "off"
     storage: str = Field(default="runs", min_length=1, description="where run directories stand")
