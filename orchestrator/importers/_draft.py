@@ -39,6 +39,7 @@ class Draft:
         axes: dotted name of a parameter -> its list or range.
         method: ours.
         trials: most of them; None: the file does not say.
+        seed: of the search, None: ours.
         stopping: settings of `early_stopping`.
         keys: other keys of the sweep file.
         about: sentences for its first comment.
@@ -54,6 +55,7 @@ class Draft:
     axes: dict[str, Any] = field(default_factory=dict)
     method: str = "grid"
     trials: int | None = None
+    seed: int | None = None
     stopping: dict[str, Any] = field(default_factory=dict)
     keys: dict[str, Any] = field(default_factory=dict)
     about: list[str] = field(default_factory=list)
@@ -64,6 +66,18 @@ class Draft:
         sentence = f"{what}: {why}"
         if sentence not in self.left:
             self.left.append(sentence)
+
+    def stop_by(self, kind: str, **settings: float | None) -> None:
+        """Takes a rule that stops trials early; its times are steps of the script's lines."""
+        known = {name: value for name, value in settings.items() if value is not None}
+        first, last = known.get("first", 1), known.get("last")
+        if last is not None and last <= first:
+            del known["last"]
+        self.stopping = {"kind": kind, "unit": "step", **known}
+        self.leave(
+            "the times of early stopping",
+            "they count steps as the script's lines do; let it print one line an iteration.",
+        )
 
     def leave_others(
         self, given: Mapping[str, Any], known: Sequence[str], *, where: str = ""
@@ -153,8 +167,11 @@ class Draft:
     def _method(self) -> dict[str, Any]:
         """How cells are chosen, and how many."""
         found: dict[str, Any] = {"method": self.method}
-        if self.trials is not None and self.method != "grid":
-            found["search"] = {"trials": self.trials}
+        trials = {} if self.trials is None else {"trials": self.trials}
+        if self.method == "grid":
+            found |= {"budget": trials} if trials else {}
+        elif settings := trials | ({} if self.seed is None else {"seed": self.seed}):
+            found["search"] = settings
         return found | ({"early_stopping": self.stopping} if self.stopping else {})
 
     def overlaps(self) -> Iterator[tuple[str, str]]:

@@ -31,7 +31,7 @@ _KNOWN: Final = (
 )
 _SEARCHER: Final = (
     *("name", "metric", "smaller_is_better", "max_trials", "max_concurrent_trials"),
-    *("max_length", "max_time", "time_metric"),
+    *("max_length", "max_time", "time_metric", "divisor", "max_rungs"),
 )
 
 
@@ -96,7 +96,7 @@ def _searcher(draft: Draft, given: Mapping[str, Any]) -> None:
     name = str(given.get("name", "single"))
     draft.method = _METHODS.get(name, "random")
     if name in _HALVING:
-        draft.stopping = {"kind": "asha"}
+        _halving(draft, given)
     if name not in _METHODS or name in ("pbt", "custom"):
         draft.leave(f"searcher.name: {name}", "no such method is known, so this is random.")
     if given.get("metric"):
@@ -112,6 +112,21 @@ def _searcher(draft: Draft, given: Mapping[str, Any]) -> None:
         if key in given:
             draft.leave(f"searcher.{key}", "the script itself decides when it is done.")
     draft.leave_others(given, _SEARCHER, where="searcher.")
+
+
+def _halving(draft: Draft, given: Mapping[str, Any]) -> None:
+    """Rungs as Determined's: the longest training over divisor^k, max_rungs of them at most."""
+    divisor = number(given.get("divisor", 4), "searcher.divisor")
+    length = given.get("max_length", given.get("max_time"))
+    amounts = list(length.values()) if isinstance(length, Mapping) else [length]
+    if amounts[0] is None:
+        draft.stop_by("asha", factor=divisor)
+        return
+    last = number(amounts[0], "searcher.max_length")
+    rungs = number(given.get("max_rungs", 5), "searcher.max_rungs")
+    draft.stop_by(
+        "asha", first=max(1, round(last / divisor ** (rungs - 1))), factor=divisor, last=last
+    )
 
 
 def _parameter(draft: Draft, name: str, given: object) -> None:

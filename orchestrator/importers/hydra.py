@@ -121,7 +121,9 @@ def _method(draft: Draft, given: Mapping[str, Any], sweeper: Mapping[str, Any]) 
     method = _SAMPLERS.get(wanted, "tpe")
     if wanted not in ("", method):
         draft.leave(f"hydra.sweeper.sampler: {target}", f"{method} is the nearest here.")
-    draft.leave_others(settings, (), where="hydra.sweeper.sampler.")
+    if settings.get("seed") is not None:
+        draft.seed = int(number(settings["seed"], "hydra.sweeper.sampler.seed"))
+    draft.leave_others(settings, ("seed",), where="hydra.sweeper.sampler.")
     return method
 
 

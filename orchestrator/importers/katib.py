@@ -68,8 +68,13 @@ def read(given: Mapping[str, Any], *, stem: str) -> Draft:
         draft.keys["max_failed_trials"] = most
     early = mapping_of(spec.get("earlyStopping"), "spec.earlyStopping")
     if early.get("algorithmName") == "medianstop":
-        draft.stopping = {"kind": "median"}
-    draft.leave_others(early, ("algorithmName",), where="earlyStopping.")
+        settings = _settings(early)
+        samples, first = settings.pop("min_trials_required", 3), settings.pop("start_step", 4)
+        draft.stop_by(
+            "median", first=number(first, "start_step"), samples=number(samples, "samples")
+        )
+        draft.leave_others(settings, (), where="earlyStopping.")
+    draft.leave_others(early, ("algorithmName", "algorithmSettings"), where="earlyStopping.")
     draft.leave_others(spec, _KNOWN)
     return draft
 
@@ -77,14 +82,24 @@ def read(given: Mapping[str, Any], *, stem: str) -> Draft:
 def _algorithm(draft: Draft, given: Mapping[str, Any]) -> None:
     name = str(given.get("algorithmName", "random"))
     draft.method = _METHODS.get(name, "random")
+    settings = _settings(given)
     if name == "hyperband":
-        draft.stopping = {"kind": "asha"}
+        last, eta = settings.pop("r_l", None), settings.pop("eta", 3)
+        most = None if last is None else number(last, "r_l")
+        draft.stop_by("asha", factor=number(eta, "eta"), last=most)
+    if settings.get("random_state") is not None:
+        draft.seed = int(number(settings.pop("random_state"), "random_state"))
     if name not in _METHODS:
         draft.leave(f"algorithmName: {name}", "no such method is known, so this is random.")
     elif name not in (draft.method, "hyperband"):
         draft.leave(f"algorithmName: {name}", f"{draft.method} is the nearest here.")
-    for setting in given.get("algorithmSettings") or ():
-        draft.leave(f"algorithmSettings.{mapping_of(setting, 'setting').get('name')}", "no such.")
+    draft.leave_others(settings, (), where="algorithmSettings.")
+
+
+def _settings(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Name -> value of a list of settings."""
+    found = [mapping_of(one, "algorithmSettings") for one in given.get("algorithmSettings") or ()]
+    return {str(one.get("name")): one.get("value") for one in found}
 
 
 def _objective(draft: Draft, given: Mapping[str, Any]) -> None:

@@ -167,5 +167,13 @@ def _early(draft: Draft, given: Mapping[str, Any]) -> None:
     if given.get("type") != "hyperband":
         draft.leave(f"early_terminate.type: {given.get('type')}", "only hyperband is known.")
         return
-    draft.stopping = {"kind": "asha"}
-    draft.leave_others(given, ("type",), where="early_terminate.")
+    factor = number(given.get("eta", 3), "early_terminate.eta")
+    most = given.get("max_iter")
+    last = None if most is None else number(most, "early_terminate.max_iter")
+    first = given.get("min_iter")
+    if first is None and last is not None:  # Rungs then stand at max_iter / eta^k, k up to s.
+        first = max(1, round(last / factor ** number(given.get("s", 1), "early_terminate.s")))
+    begin = None if first is None else number(first, "early_terminate.min_iter")
+    draft.stop_by("asha", first=begin, factor=factor, last=last)
+    known = ("type", "min_iter", "max_iter", "eta", "s")
+    draft.leave_others(given, known, where="early_terminate.")

@@ -29,6 +29,7 @@ command: ["${env}", "${interpreter}", "${program}", --amp, "${args}"]
 WANDB_GRID = """\
 program: src/train.py
 method: grid
+run_cap: 9
 metric: {name: accuracy, goal: maximize}
 parameters:
   seed: {values: [0, 1, 2]}
@@ -73,8 +74,12 @@ kind: Experiment
 metadata: {namespace: kubeflow, name: digits}
 spec:
   objective: {type: maximize, goal: 0.99, objectiveMetricName: accuracy}
-  algorithm: {algorithmName: bayesianoptimization}
-  earlyStopping: {algorithmName: medianstop}
+  algorithm:
+    algorithmName: bayesianoptimization
+    algorithmSettings: [{name: random_state, value: "10"}, {name: base_estimator, value: GP}]
+  earlyStopping:
+    algorithmName: medianstop
+    algorithmSettings: [{name: min_trials_required, value: "5"}]
   parallelTrialCount: 3
   maxTrialCount: 12
   maxFailedTrialCount: 2
