@@ -229,6 +229,7 @@ def drive(
     from orchestrator.asking import planned, samples
     from orchestrator.cluster_token import ready_to_join
     from orchestrator.driver import Options, run_sweep
+    from orchestrator.foreseeing import judged
     from orchestrator.runners.choose import coming_up, runner_maker
 
     joined = None if runner == "inline" else ready_to_join(address)
@@ -239,14 +240,13 @@ def drive(
         asked = planned(loaded, store)[0] if chosen.only else []
         only = tuple(_only(beginning, [*cells, *asked]) for beginning in chosen.only)
         chosen = replace(chosen, kinds=tuple(folders), only=only)
-        files = sweep_files(loaded.sweep.files, base=loaded.folder)
-        _check_needs([*cells, *samples(loaded)], chosen, files)
+        _check_needs([*cells, *samples(loaded)], chosen, loaded)
         if ahead is not None:
             ahead.wait()
         make_runner = runner_maker(
             runner, sweep=loaded.sweep, address=joined, options=chosen, ahead=ahead, root=store.root
         )
-        return run_sweep(
+        done = run_sweep(
             loaded,
             cells,
             store=store,
@@ -255,6 +255,7 @@ def drive(
             listener=listener,
             on_queue=on_queue,
         )
+        return judged(done, root=root)
 
 
 def _only(beginning: str, cells: Sequence[Cell]) -> str:
@@ -273,10 +274,11 @@ def _only(beginning: str, cells: Sequence[Cell]) -> str:
     )
 
 
-def _check_needs(cells: Sequence[Cell], options: Options, files: Sequence[Path]) -> None:
+def _check_needs(cells: Sequence[Cell], options: Options, loaded: LoadedSweep) -> None:
     """Finds out before anything starts that data, a script or the use of devices is wrong."""
     from workloads.config import validate as validate_workload
 
+    files = sweep_files(loaded.sweep.files, base=loaded.folder)
     data_dir = Path(options.data_dir) if options.data_dir else None
     seen = set()
     for cell in cells:

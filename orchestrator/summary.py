@@ -16,7 +16,7 @@ from orchestrator.planning import Plan, status_counts, work_left
 from orchestrator.queue import Tally
 from results.ledger import Event
 
-__all__ = ["Listener", "Summary", "summary_of"]
+__all__ = ["Judged", "Listener", "Summary", "summary_of"]
 
 
 class Listener(Protocol):
@@ -44,6 +44,25 @@ class Listener(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A forecast beside what came.
+
+    Attributes:
+        wall_s: forecast seconds of the whole run.
+        took_s: what it took; None where the run was not that of the forecast.
+        cells: cells of the forecast that ran since.
+        median_error: of a cell's seconds, a share of what it took.
+        worst_error: nine of ten cells were forecast better.
+    """
+
+    wall_s: float
+    took_s: float | None
+    cells: int
+    median_error: float
+    worst_error: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
     """What one run of the driver did.
 
@@ -57,6 +76,7 @@ class Summary:
         removed: cells that are no longer wanted.
         asked: cells that this run was asked for, all or those of `--only`.
         done: those of them that are completed or stopped by then.
+        forecast: how right the forecast was, where there was one.
     """
 
     sweep: str
@@ -68,6 +88,7 @@ class Summary:
     removed: int = 0
     asked: int
     done: int
+    forecast: Judged | None = None
 
     @property
     def exit_code(self) -> int:

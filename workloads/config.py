@@ -16,7 +16,7 @@ from workloads.kinds import Kind, one_of, refusal
 if TYPE_CHECKING:
     from workloads.state import State
 
-__all__ = ["Program", "Progress", "ScoreRule", "Training", "validate"]
+__all__ = ["Length", "Program", "Progress", "ScoreRule", "Training", "validate"]
 
 ScoreRule = Literal["accuracy_ratio", "exp_loss", "difference"]
 _PROGRAMS = one_of("workloads.programs")
@@ -35,6 +35,19 @@ class Progress:
     step: int
     metrics: Mapping[str, float] = field(default_factory=dict)
     layers: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """How much there is to do in one training.
+
+    Attributes:
+        steps: Optimizer updates, at least 1.
+        evaluations: Times that it is evaluated, 0 or more.
+    """
+
+    steps: int
+    evaluations: int
 
 
 class Training(Protocol):
@@ -67,6 +80,20 @@ class Program(Kind, ABC):
     @property
     def default_norm(self) -> Kind | None:
         """The norm that the baseline of this workload has; None: there is no such thing."""
+        return None
+
+    @property
+    def length(self) -> Length | None:
+        """How much there is to do; None: only the training itself finds out."""
+        return None
+
+    def shortened(self, steps: int) -> Program | None:
+        """Returns the same training with so few updates, evaluated as often as it is at least:
+        before, halfway and at the end. None: it cannot be.
+
+        Args:
+            steps: At least 2.
+        """
         return None
 
     def check(self, data_dir: Path | None = None, *, files: Sequence[Path] = ()) -> None:

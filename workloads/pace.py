@@ -61,14 +61,23 @@ class Pace:
         """Returns the passes done at a step."""
         return step / self.steps_per_epoch
 
+    @property
+    def evaluations(self) -> int:
+        """How often is evaluated: before the first update, at each interval, and at the end."""
+        whole, rest = divmod(self.total, self._interval)
+        return 1 + whole + (rest > 0)
+
     def evaluates(self, step: int) -> bool:
         """Returns whether an evaluation is due; always at the last step."""
+        return step % self._interval == 0 or step == self.total
+
+    @property
+    def _interval(self) -> int:
+        """Steps between two evaluations."""
         if isinstance(self.evaluate_every, int):
-            every = self.evaluate_every
-        else:
-            epochs = float(self.evaluate_every.split()[0])
-            every = max(1, round(epochs * self.steps_per_epoch))
-        return step % every == 0 or step == self.total
+            return self.evaluate_every
+        epochs = float(self.evaluate_every.split()[0])
+        return max(1, round(epochs * self.steps_per_epoch))
 
     def logs(self, step: int) -> bool:
         """Returns whether a log row is due."""

@@ -14,13 +14,26 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from orchestrator.cli.apart import Apart
-from orchestrator.cli.options import AsJson, Kinds, Overrides, Storage, SweepFile
-from orchestrator.cli.output import emit_json, note, print_table, say
+from orchestrator.cli.options import (
+    Address,
+    AsJson,
+    Cpu,
+    Data,
+    Gpu,
+    Inline,
+    Kinds,
+    Overrides,
+    Storage,
+    SweepFile,
+)
+from orchestrator.cli.output import duration, emit_json, note, print_table, say, size
+from orchestrator.cli.running import options
 from orchestrator.collector import collector_rests
 from orchestrator.errors import InputError
 
 if TYPE_CHECKING:
     from orchestrator.expand import Cell
+    from orchestrator.forecasting import Forecast
     from orchestrator.planning import Plan
     from results.ledger import TrialRow
 
@@ -99,19 +112,49 @@ def plan(
     overrides: Overrides = None,
     storage: Storage = None,
     kinds: Kinds = None,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Run four cells for a short while, for the forecast.")
+    ] = False,
+    at_a_time: Annotated[
+        int | None,
+        typer.Option("--at-a-time", min=1, help="Trials at a time that the forecast counts with."),
+    ] = None,
+    inline: Inline = False,
+    address: Address = None,
+    gpu: Gpu = None,
+    cpu: Cpu = None,
+    data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the cells of a sweep file: new, kept (stored already) or removed."""
+    """Show the cells of a sweep file, new, kept (stored) or removed; forecast what is left."""
     from orchestrator import actions
+    from orchestrator.foreseeing import foresee
 
+    given = options(gpu=gpu, cpu=cpu, data=data, only=None)
     with collector_rests():
-        found, _ = actions.plan(
+        found, loaded = actions.plan(
             sweep, storage=storage, kinds=kinds or (), overrides=overrides or ()
         )
-        if as_json:
-            _emit(found)
-        else:
-            _print(found)
+        ahead = foresee(
+            found,
+            loaded,
+            storage=storage,
+            kinds=kinds or (),
+            runner="inline" if inline else "ray_tune",
+            address=address,
+            options=given,
+            at_a_time=at_a_time,
+            probe=probe,
+        )
+        _show(found, ahead, as_json=as_json)
+
+
+def _show(found: Plan, ahead: Forecast | None, *, as_json: bool) -> None:
+    if as_json:
+        _emit(found, ahead)
+    else:
+        _print(found)
+        _foretell(ahead, left=found.total)
 
 
 def _print(found: Plan) -> None:
@@ -139,7 +182,24 @@ def _cells(found: Plan) -> Iterator[tuple[Cell | TrialRow, str]]:
     yield from ((row, "removed") for row in found.removed)
 
 
-def _emit(found: Plan) -> None:
+def _foretell(ahead: Forecast | None, *, left: int) -> None:
+    """Says what is left will take, with the bounds of 90 %."""
+    if ahead is None:
+        if left:
+            note("No forecast: no cell like these has finished. --probe runs four for a moment.")
+        return
+    bounds = f"{duration(ahead.low_s)} to {duration(ahead.high_s)}"
+    source = "probes" if ahead.probed else "finished cells"
+    note(
+        f"Forecast for {ahead.cells} cells, {ahead.at_a_time} at a time, from {ahead.known}"
+        f" {source}: {duration(ahead.wall_s)} ({bounds} in 9 cases of 10)"
+    )
+    gpus = f", {ahead.gpu_hours:.3g} GPU-hours" if ahead.gpu_hours else ""
+    held = "" if ahead.memory is None else f", {size(ahead.memory)} of memory in its workers"
+    note(f"  {ahead.cpu_hours:.3g} CPU-hours{gpus}{held}")
+
+
+def _emit(found: Plan, ahead: Forecast | None) -> None:
     """Prints a plan as one JSON document, a line a cell: all of it at once may be 100 MB."""
     say(f'{{"sweep": {json.dumps(found.sweep)}, "total": {found.total}, "cells": [')
     behind = ""
@@ -147,4 +207,5 @@ def _emit(found: Plan) -> None:
         row = {"trial_id": cell.trial_id, "grid": cell.grid, "config": cell.config, "state": state}
         sys.stdout.write(f"{behind}{json.dumps(row, allow_nan=False)}")
         behind = ",\n"
-    say("\n]}")
+    told = None if ahead is None else ahead.as_dict()
+    say(f'\n], "forecast": {json.dumps(told, allow_nan=False)}}}')

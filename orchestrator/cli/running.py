@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from orchestrator.cli.progress import RunProgress
     from orchestrator.driver import Options, Summary
     from orchestrator.queue import TrialQueue
+    from orchestrator.summary import Judged
 
 __all__ = ["options", "register", "shown", "stop_on_signals"]
 
@@ -194,8 +195,22 @@ def _print(summary: Summary) -> None:
     else:
         retried = f", {summary.retried} retried" if summary.retried else ""
         say(f"{summary.sweep}: {counts} of {summary.total}{retried}, in {duration(summary.wall_s)}")
+    if summary.forecast is not None:
+        _judge(summary.forecast)
     if summary.exit_code:
         note(f"Next: cliffsweep status {summary.sweep}; cliffsweep resume {summary.sweep}")
+
+
+def _judge(forecast: Judged) -> None:
+    """Says how right the forecast was."""
+    whole = ""
+    if forecast.took_s:
+        error = forecast.wall_s / forecast.took_s - 1
+        whole = f"{duration(forecast.wall_s)} forecast, {error:+.0%}; "
+    note(
+        f"  {whole}its error for a cell: {forecast.median_error:.0%} in the median,"
+        f" {forecast.worst_error:.0%} at the 90th percentile of {forecast.cells}"
+    )
 
 
 def stop_on_signals(queue: TrialQueue) -> None:

@@ -20,7 +20,7 @@ from torch import nn
 
 from workloads import streams
 from workloads.activations import Activation
-from workloads.config import Program, Progress, ScoreRule
+from workloads.config import Length, Program, Progress, ScoreRule
 from workloads.constraints import constrain
 from workloads.kinds import Kind, load, one_of, refusal
 from workloads.measures import GROUPS, Groups, Weights, cheap, evaluate
@@ -176,6 +176,18 @@ class Config(Program):
     def default_norm(self) -> Kind:
         """The model's."""
         return load("workloads.norms", self.model.default_norm)()
+
+    @property
+    def length(self) -> Length:
+        """Updates and evaluations."""
+        pace = self.train.pace(self.task.samples[0])
+        return Length(pace.total, pace.evaluations)
+
+    def shortened(self, steps: int) -> "Config":
+        """The same but for its length; what the schedule makes of the rates takes no time."""
+        halfway = {"epochs": None, "steps": steps, "evaluate_every": max(1, steps // 2)}
+        train = self.train.model_copy(update=halfway | {"log_every": None})
+        return self.model_copy(update={"train": train})
 
     def check(self, data_dir: Path | None = None, *, files: Sequence[Path] = ()) -> None:
         """Raises DataError where files of the task are missing or wrong."""
