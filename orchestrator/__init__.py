@@ -15,6 +15,7 @@ _VERBS = {
     "compact": "keeping",
     "compare": "comparing",
     "export": "comparing",
+    "foresee": "foreseeing",
     "import_sweep": "importing",
     "resume": "running",
     "run": "running",

@@ -7,7 +7,7 @@ order and lies as evenly over the design as that does.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from statistics import median
 
@@ -47,8 +47,7 @@ class Meter:
         budget: Budget,
         events: Sequence[Event],
         *,
-        held: Mapping[str, float] | None = None,
-        otherwise: float = 0.0,
+        gpus: Callable[[str], float] = lambda trial_id: 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Takes in what earlier runs spent.
@@ -56,13 +55,11 @@ class Meter:
         Args:
             budget: the limits.
             events: of the sweep, until now.
-            held: trial -> devices that it holds.
-            otherwise: devices of one that is not known yet, or no longer asked for.
+            gpus: trial -> devices that it holds.
             clock: seconds that never jump.
         """
         self._budget = budget
-        self._held = dict(held or {})
-        self._otherwise = otherwise
+        self._gpus = gpus
         self._clock = clock
         self._begun = clock()
         self._tried = {event.trial_id for event in events}
@@ -72,12 +69,9 @@ class Meter:
             if event.seconds is not None and (end := _instant(event.ts)) is not None
         ]
         self._wall_s = _covered([(begun, end) for end, begun, _ in spans])
-        self._gpu_s = sum((end - begun) * self._gpus(id_) for end, begun, id_ in spans)
+        self._gpu_s = sum((end - begun) * gpus(id_) for end, begun, id_ in spans)
         self._running: dict[str, float] = {}
         self._took: list[float] = []
-
-    def _gpus(self, trial_id: str) -> float:
-        return self._held.get(trial_id, self._otherwise)
 
     def admit(self, trial_id: str) -> str | None:
         """Counts a trial as started; or says why neither it nor any other is to start."""
@@ -86,6 +80,10 @@ class Meter:
             self._tried.add(trial_id)
             self._running[trial_id] = self._clock()
         return reason
+
+    def started(self, trial_id: str) -> None:
+        """Hears that a worker has begun with a trial, for which it may have waited."""
+        self._running[trial_id] = self._clock()
 
     def ended(self, trial_id: str) -> None:
         """Hears that a trial's attempt is over."""

@@ -25,13 +25,7 @@ from orchestrator.keeping import Keeper
 from orchestrator.lease import NOT_RENEWED, Lease
 from orchestrator.options import Options
 from orchestrator.paths import leave_name
-from orchestrator.planning import (
-    Plan,
-    make_plan,
-    record_new,
-    record_plan,
-    work_left,
-)
+from orchestrator.planning import Plan, make_plan, record_new, record_plan, work_left
 from orchestrator.provenance import Code, code_version
 from orchestrator.queue import Gates, Tally, TrialQueue
 from orchestrator.runners import Runner
@@ -151,9 +145,7 @@ class _Session:
         record_plan(self.plan, self.ledger, code=self.code, goal=self.sweep.metrics[0].goal)
         self.ends = Ends(self.ledger, sweep=self.sweep.name)
         self.by_id = {planned.cell.trial_id: planned.cell for planned in self.plan.cells}
-        held = {id_: self.options.override(cell.resources).gpu for id_, cell in self.by_id.items()}
-        each = self.options.override(self.sweep.resources).gpu
-        self.meter = Meter(self.sweep.budget, self.ledger.events(), held=held, otherwise=each)
+        self.meter = Meter(self.sweep.budget, self.ledger.events(), gpus=self._gpus)
         self.ends.close_orphans()
         self.judging = Judging(self.sweep)
         self.judging.replay(cells, store=self.store, ledger=self.ledger)
@@ -278,7 +270,12 @@ class _Session:
             grace_s=self.sweep.grace,
         )
 
+    def _gpus(self, trial_id: str) -> float:
+        cell = self.by_id.get(trial_id)  # None: no longer asked for.
+        return self.options.override(cell.resources if cell else self.sweep.resources).gpu
+
     def _started(self, queue: TrialQueue, attempt: Attempt) -> None:
+        self.meter.started(attempt.trial_id)
         if self.listener is not None:
             self.listener.started(queue.tally, attempt)
 

@@ -118,7 +118,7 @@ def forecast(
         return None
     steps = np.array([1.0 if length is None else length.steps for length in lengths])
     looks = np.array([0.0 if length is None else length.evaluations for length in lengths])
-    configs = [one.config for one in (*costs, *asked)]
+    configs = [*(cost.config for cost in costs), *(cell.config for cell in asked)]
     likeness = Likeness(configs, lengths_known=None not in lengths)
     training, wide = _part(likeness, costs, list(map(_per_step, costs)), steps)
     evaluating, narrow = _part(likeness, costs, list(map(_per_look, costs)), looks)

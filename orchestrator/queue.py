@@ -156,8 +156,8 @@ class TrialQueue:
 
     @property
     def learns(self) -> bool:
-        """Whether what comes next hangs on how or when others end: nothing is taken ahead."""
-        return self._more is not None or self._admit is not None
+        """Whether what comes next hangs on how others end, so that nothing is taken ahead."""
+        return self._more is not None
 
     def stop(self) -> None:
         """Lets nothing more start, and what runs leave."""

@@ -64,6 +64,7 @@ def test_wall_time_ends_with_the_last_trial_that_fits(clock):
     meter = Meter(Budget(wall=100), [], clock=clock)
     for trial_id in ("a", "b", "c"):
         assert meter.admit(trial_id) is None
+        meter.started(trial_id)
         clock.forward(30)
         meter.ended(trial_id)
     assert meter.admit("d").startswith(
@@ -83,11 +84,13 @@ def test_wall_time_of_earlier_runs_counts_once_however_many_ran_at_a_time(clock)
 
 def test_gpu_hours_count_devices_also_of_what_runs(clock):
     earlier = [ended("a", at=1000, seconds={"train": 1800.0})]
-    meter = Meter(Budget(gpu_hours=1.5), earlier, held=dict.fromkeys("abc", 2.0), clock=clock)
+    meter = Meter(Budget(gpu_hours=1.5), earlier, gpus=lambda id_: 2.0, clock=clock)
     assert meter.admit("b") is None
     clock.forward(900)  # 1 hour before, half of one since
     assert "got 1.5 and a next trial of about 0" in meter.admit("c")
-    free = Meter(Budget(gpu_hours=0.1), earlier, held={"a": 2.0}, clock=clock)
+    free = Meter(
+        Budget(gpu_hours=0.1), earlier, gpus={"a": 2.0, "on the cpu": 0.0}.get, clock=clock
+    )
     assert free.admit("on the cpu") is None
 
 
