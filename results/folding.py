@@ -102,7 +102,11 @@ class AttemptFiles:
         last: int | None = None,
     ) -> None:
         self._drop_old()
-        tables = [self._read(segment) for segment in segments]
+        names = [str(segment) for segment in segments]
+        contents = zip(names, self._store.read_all(names), strict=True)
+        tables = [
+            decode(data, kind="metrics", where=self._store.where(name)) for name, data in contents
+        ]
         if rows is not None:
             tables.append(rows.cast(METRICS))
         name = self._name(segments[0].first, segments[-1].last if last is None else last)
@@ -116,10 +120,6 @@ class AttemptFiles:
         while self._superseded and now - self._superseded[0][0] >= SUPERSEDED_AGE_S:
             self._store.delete(str(self._superseded[0][1]))
             self._superseded.pop(0)
-
-    def _read(self, segment: SegmentName) -> pa.Table:
-        name = str(segment)
-        return decode(self._store.read(name), kind="metrics", where=self._store.where(name))
 
     def _name(self, first: int, last: int) -> SegmentName:
         return SegmentName(

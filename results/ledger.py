@@ -93,17 +93,15 @@ class Ledger:
         while True:
             found: dict[str, TrialRow] = {}
             try:
-                for _, name in trial_rows.trial_files(self._store.list("trials/")):
-                    found.update((row.trial_id, row) for row in self._trial_rows(name))
+                names = [name for _, name in trial_rows.trial_files(self._store.list("trials/"))]
+                for name, data in zip(names, self._store.read_all(names), strict=True):
+                    table = decode(data, kind="trials", where=self._store.where(name))
+                    found.update((row.trial_id, row) for row in TrialRow.from_table(table))
             except StorageError as error:
                 if isinstance(error.__cause__, FileNotFoundError):
                     continue  # Folded and deleted since the listing: a later file holds its rows.
                 raise
             return found
-
-    def _trial_rows(self, name: str) -> list[TrialRow]:
-        table = decode(self._store.read(name), kind="trials", where=self._store.where(name))
-        return TrialRow.from_table(table)
 
     def fold_trials(self, *, at: int = TRIALS_FOLD_AT) -> bool:
         """Writes the newest rows of all trials into one file and deletes those before it.
@@ -121,8 +119,7 @@ class Ledger:
         if len(files) < at:
             return False
         self.add(list(self.trials().values()))
-        for _, name in files:
-            self._store.delete(name)
+        self._store.delete(*(name for _, name in files))
         return True
 
     def claim(self, trial_id: str, attempt: int) -> bool:
@@ -177,7 +174,7 @@ class Ledger:
         """How an attempt ended a moment ago; None if nobody recorded that. Reads one file."""
         key = EventKey(trial_id, attempt, "end")
         if key not in self._known and self._store.exists(str(key)):
-            self._known[key] = self._read(str(key))[0]
+            self._known[key] = self._events(str(key), self._store.read(str(key)))[0]
         return self._known.get(key)
 
     def fold(self, *, at: int = FOLD_AT) -> bool:
@@ -264,9 +261,10 @@ class Ledger:
             files = sort_event_names(self._store.list("events/"))
             self._read_fold(files)
             try:
-                for key in files.loose:
-                    if key not in self._known:
-                        self._known[key] = self._read(files.loose[key])[0]
+                fresh = [key for key in files.loose if key not in self._known]
+                contents = self._store.read_all([files.loose[key] for key in fresh])
+                for key, data in zip(fresh, contents, strict=True):
+                    self._known[key] = self._events(files.loose[key], data)[0]
             except StorageError as error:
                 if isinstance(error.__cause__, FileNotFoundError):
                     continue  # Folded and deleted since the listing: the new one names its fold.
@@ -277,14 +275,14 @@ class Ledger:
         """Reads the newest fold once; its rows win over loose files of the same key."""
         if files.fold is None or files.number == self._fold_number:
             return
-        self._known.take_fold(self._table(files.fold))
+        self._known.take_fold(self._table(files.fold, self._store.read(files.fold)))
         self._fold_number = files.number
 
-    def _read(self, name: str) -> list[Event]:
-        return Event.from_table(self._table(name))
+    def _events(self, name: str, data: bytes) -> list[Event]:
+        return Event.from_table(self._table(name, data))
 
-    def _table(self, name: str) -> pa.Table:
-        return decode(self._store.read(name), kind="events", where=self._store.where(name))
+    def _table(self, name: str, data: bytes) -> pa.Table:
+        return decode(data, kind="events", where=self._store.where(name))
 
     def _delete_folded(self, files: EventFiles) -> list[str]:
         """Deletes what the newest fold holds, once that fold is old enough."""

@@ -90,8 +90,8 @@ def planned(store: Store) -> dict[str, tuple[str, bool]]:
     while True:
         found: dict[str, tuple[str, bool]] = {}
         try:
-            for _, name in trial_files(store.list("trials/")):
-                table = _read(store, name, kind="trials", columns=("trial_id", "grid", "wanted"))
+            names = [name for _, name in trial_files(store.list("trials/"))]
+            for table in _read(store, names, kind="trials", columns=("trial_id", "grid", "wanted")):
                 ids, grids, wanted = map(to_values, table.columns)
                 found.update(zip(ids, zip(grids, wanted, strict=True), strict=True))
         except StorageError as error:
@@ -118,15 +118,12 @@ def _tables(store: Store, files: EventFiles) -> list[pa.Table]:
     tables = [from_rows([], EVENTS).select(_COLUMNS)]
     folded: set[EventKey] = set()
     if files.fold is not None:
-        tables.append(_read(store, files.fold, kind="events", columns=_COLUMNS))
+        tables += _read(store, [files.fold], kind="events", columns=_COLUMNS)
         if files.loose:
             folded.update(_keys(tables[-1]))
-    tables += (
-        _read(store, name, kind="events", columns=_COLUMNS).slice(0, 1)
-        for key, name in files.loose.items()
-        if key not in folded
-    )
-    return tables
+    loose = [name for key, name in files.loose.items() if key not in folded]
+    found = _read(store, loose, kind="events", columns=_COLUMNS)
+    return [*tables, *(table.slice(0, 1) for table in found)]
 
 
 def _keys(events: pa.Table) -> Iterator[EventKey]:
@@ -170,5 +167,8 @@ def _seconds(instants: pa.ChunkedArray) -> float | None:
     return float(max(map(np.max, stamps)) - min(map(np.min, stamps))) / 1e6
 
 
-def _read(store: Store, name: str, *, kind: str, columns: Sequence[str]) -> pa.Table:
-    return decode(store.read(name), kind=kind, where=store.where(name), columns=columns)
+def _read(
+    store: Store, names: Sequence[str], *, kind: str, columns: Sequence[str]
+) -> Iterator[pa.Table]:
+    for name, data in zip(names, store.read_all(names), strict=True):
+        yield decode(data, kind=kind, where=store.where(name), columns=columns)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -137,15 +137,15 @@ class Store:
         self._check(name)
         return self._backend.read(name)
 
-    def read_all(self, names: Sequence[str]) -> list[bytes]:
-        """The bytes of several files, in their order; at once where that is quicker.
+    def read_all(self, names: Sequence[str]) -> Iterator[bytes]:
+        """The bytes of several files, in their order; many at a time where that is quicker.
 
         Raises:
             StorageError: one does not exist or cannot be read.
         """
         for name in names:
             self._check(name)
-        return self._backend.read_all(names)
+        return iter(self._backend.read_all(names))
 
     def open(self, name: str) -> Path | BinaryIO:
         """What a reader of Parquet takes, who needs the end of a file and some parts of it.

@@ -43,7 +43,7 @@ class Backend(Protocol):
     def read(self, name: str) -> bytes:
         """The bytes of a file."""
 
-    def read_all(self, names: Sequence[str]) -> list[bytes]:
+    def read_all(self, names: Sequence[str]) -> Iterable[bytes]:
         """The bytes of several files, in their order."""
 
     def open(self, name: str) -> Path | BinaryIO:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import shutil
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -95,10 +95,11 @@ class Backend:
         """One GET."""
         return self._client.get(name)[0]
 
-    def read_all(self, names: Sequence[str]) -> list[bytes]:
+    def read_all(self, names: Sequence[str]) -> Iterator[bytes]:
         """Many GETs at a time."""
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            return list(pool.map(self.read, names))
+        if names:
+            with ThreadPoolExecutor(min(AT_ONCE, len(names))) as pool:
+                yield from pool.map(self.read, names)
 
     def open(self, name: str) -> Path | BinaryIO:
         """The copy, if there is one; else a file whose parts are asked for one by one."""
