@@ -12,7 +12,7 @@ from orchestrator.cluster_jobs import Job
 from orchestrator.clusters import Cluster
 from orchestrator.control import MAKE_ROOM
 from orchestrator.errors import InputError, LeaseError, RunnerError
-from orchestrator.lease import Lease
+from orchestrator.lease import Lease, holder_of
 from orchestrator.options import Options
 from orchestrator.parcel import Order, pack, read_order
 from orchestrator.submitting import ANSWER, LONGEST_S, hear, resume, submit
@@ -174,7 +174,7 @@ def test_a_driver_is_asked_to_end_and_then_followed(store, clock):
             lease.release()
 
     def go():
-        assert not lease._is_mine()
+        assert holder_of(store) is None
         return "done"
 
     assert in_place_of_another(go, store, limit_s=90, monotonic=clock, wait=wait) == "done"
