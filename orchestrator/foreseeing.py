@@ -20,6 +20,7 @@ from orchestrator.seen import Seen, seen_in
 from orchestrator.summary import Judged, Summary
 from results.errors import ResultsError
 from results.ledger import Ledger
+from results.place import Place
 from results.store import Store
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def _keep(found: Forecast, store: Store, name: str) -> None:
     store.put(f"{name}.json", json.dumps(found.as_dict()).encode())
 
 
-def judged(summary: Summary, *, root: Path) -> Summary:
+def judged(summary: Summary, *, root: Place) -> Summary:
     """Compares the newest forecast of a sweep with what came, once.
 
     Args:
@@ -117,7 +118,7 @@ def judged(summary: Summary, *, root: Path) -> Summary:
     return replace(summary, forecast=_judge(summary, root))
 
 
-def _judge(summary: Summary, root: Path) -> Judged | None:
+def _judge(summary: Summary, root: Place) -> Judged | None:
     store = Store(root.parent / _FOLDER)
     name = f"{summary.sweep}.json"
     if not store.exists(name):
@@ -173,7 +174,7 @@ def _room(loaded: LoadedSweep, *, runner: str, at_a_time: int | None) -> Room:
     )
 
 
-def _others(root: Path, *, apart_from: str) -> Seen:
+def _others(root: Place, *, apart_from: str) -> Seen:
     """What the cells of other sweeps in the storage cost."""
     stores = [Store(path) for path in run_directories(root) if path.name != apart_from]
     newest = sorted(stores, key=lambda store: newest_sweep_file(store) or "")
@@ -190,7 +191,7 @@ def _probed(
     loaded: LoadedSweep,
     left: Sequence[Cell],
     folders: Sequence[Path],
-    root: Path,
+    root: Place,
     runner: str,
     address: str | None,
     options: Options | None,

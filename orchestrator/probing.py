@@ -30,6 +30,7 @@ from orchestrator.seen import Seen, seen_in
 from orchestrator.spec import Checkpoint
 from orchestrator.spec_load import LoadedSweep
 from results.ledger import Ledger
+from results.place import Place
 from results.query import open_stores
 from results.store import Store
 from workloads.config import validate
@@ -68,7 +69,7 @@ def probe(
     loaded: LoadedSweep,
     cells: Sequence[Cell],
     *,
-    folder: Path,
+    folder: Place,
     make_runner: Callable[[Sequence[Resources]], Runner],
     options: Options,
 ) -> Probed:
