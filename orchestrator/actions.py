@@ -238,8 +238,7 @@ def drive(
         cells = cells_of(loaded, folders)
         chosen = options or Options()
         asked = planned(loaded, store)[0] if chosen.only else []
-        only = tuple(_only(beginning, [*cells, *asked]) for beginning in chosen.only)
-        chosen = replace(chosen, kinds=tuple(folders), only=only)
+        chosen = replace(chosen, kinds=tuple(folders), only=_only(chosen.only, [*cells, *asked]))
         _check_needs([*cells, *samples(loaded)], chosen, loaded)
         if ahead is not None:
             ahead.wait()
@@ -258,20 +257,23 @@ def drive(
         return judged(done, root=root)
 
 
-def _only(beginning: str, cells: Sequence[Cell]) -> str:
-    """Completes the beginning of a trial's id.
+def _only(beginnings: Sequence[str], cells: Sequence[Cell]) -> tuple[str, ...]:
+    """Completes the beginnings of trials' ids.
 
     Raises:
         InputError: no cell's id begins so, or several do.
     """
-    found = [cell.trial_id for cell in cells if beginning and cell.trial_id.startswith(beginning)]
-    if len(found) == 1:  # Ids are equally long, so a whole one is the beginning of itself only.
-        return found[0]
-    several = f", with which {len(found)} begin" if found else ""
-    raise InputError(
-        f"--only: a trial of the sweep is needed, got {beginning!r}{several}."
-        " `cliffsweep plan` lists them."
-    )
+    whole: list[str] = []
+    for beginning in beginnings:
+        found = [c.trial_id for c in cells if beginning and c.trial_id.startswith(beginning)]
+        if len(found) != 1:  # Ids are equally long, so a whole one is the beginning of itself only.
+            several = f", with which {len(found)} begin" if found else ""
+            raise InputError(
+                f"--only: a trial of the sweep is needed, got {beginning!r}{several}."
+                " `cliffsweep plan` lists them."
+            )
+        whole += found
+    return tuple(whole)
 
 
 def _check_needs(cells: Sequence[Cell], options: Options, loaded: LoadedSweep) -> None:
