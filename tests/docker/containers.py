@@ -160,9 +160,12 @@ def container(
             inside = int(children)
             yield Container(process, inside, environment, log)
         finally:
-            if inside and process.poll() is None:
-                os.kill(inside, signal.SIGKILL)  # All others in there end with it.
-            process.kill()
+            # All others in there end with the first, and `unshare`, which waits for it, behind
+            # them: so the block ends when all of them are gone.
+            if not inside:
+                process.kill()
+            elif process.poll() is None:
+                os.kill(inside, signal.SIGKILL)
 
 
 def joined(one: Container, other: Container, *, addresses: tuple[str, str]) -> None:
