@@ -109,8 +109,11 @@ def test_ports_are_rays() -> None:
     assert f"--dashboard-port={ray.DEFAULT_DASHBOARD_PORT} " in head
     for name in ("worker", "gpu-worker"):
         assert f"--address=head:{ray.DEFAULT_PORT}" in compose()["services"][name]["command"]
-    agent = f"http://127.0.0.1:{ray.DEFAULT_DASHBOARD_AGENT_LISTEN_PORT}/api/healthz"
-    assert agent in compose()["services"]["worker"]["healthcheck"]["test"][-1]
+    agent = f"{ray.DEFAULT_DASHBOARD_AGENT_LISTEN_PORT}/api/healthz"
+    for service in compose()["services"].values():  # The agent's answer includes the raylet's.
+        assert agent in service["healthcheck"]["test"][-1]
+    jobs = f"{ray.DEFAULT_DASHBOARD_PORT}/api/gcs_healthz"
+    assert jobs in compose()["services"]["head"]["healthcheck"]["test"][-1]
     known = {ray.DEFAULT_PORT, ray.DEFAULT_DASHBOARD_PORT}
     for template in templates():
         for container in template["spec"]["containers"]:

@@ -122,7 +122,7 @@ def healthy(found: Container, service: str) -> None:
     """Asks as compose does, as often as it would, until the check is content."""
     kind, *check = compose()["services"][service]["healthcheck"]["test"]
     assert kind == "CMD"
-    until = time.monotonic() + 90
+    until = time.monotonic() + 150
     while (done := found.run(*check)).returncode != 0:
         assert found.process.poll() is None, found.log.read_text()
         assert time.monotonic() < until, done.stderr + found.log.read_text()
