@@ -86,7 +86,8 @@ def run_sweep(
         left = session.left()
         if listener is not None:
             listener.changed(session.difference)
-            listener.planned(session.plan, len(left) + session.most - session.plan.total)
+            plan = replace(session.plan, to_come=session.most - session.plan.total)
+            listener.planned(plan, len(left) + plan.to_come)
         tally = Tally()
         if left:
             tally = session.work(left, make_runner, lease, on_queue)

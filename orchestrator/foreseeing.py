@@ -79,8 +79,9 @@ def foresee(
     ledger = Ledger(Store(place), sweep=loaded.sweep.name)
     left = work_left(plan, ledger.latest())
     alike, more = _to_come(loaded, Store(place))
-    if not (some := [*left, *alike]):
+    if not len(left) + more:
         return None
+    some = [*left, *alike]
     seen, memory = seen_in(ledger), None
     if probe:
         folders = kinds_folders(loaded.sweep.kinds, base=loaded.folder, given=kinds)

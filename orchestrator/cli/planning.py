@@ -154,7 +154,7 @@ def _show(found: Plan, ahead: Forecast | None, *, as_json: bool) -> None:
         _emit(found, ahead)
     else:
         _print(found)
-        _foretell(ahead, left=found.total)
+        _foretell(ahead, left=found.count("new") + found.to_come)
 
 
 def _print(found: Plan) -> None:

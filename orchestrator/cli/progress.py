@@ -84,9 +84,9 @@ class RunProgress:
         self._begun = self._last_line = self._clock()
         if self._quiet:
             return
-        done = plan.total - left
+        total = plan.total + plan.to_come
         removed = f", {len(plan.removed)} no longer wanted" if plan.removed else ""
-        note(f"{plan.sweep}: {plan.total} cells, {done} done, {left} to run{removed}")
+        note(f"{plan.sweep}: {total} cells, {total - left} done, {left} to run{removed}")
         if self._bar is not None and left:
             self._task = self._bar.add_task(plan.sweep, total=left, counts=self._counts())
 
