@@ -1,56 +1,66 @@
-"""Fits points that stand in no store, by the same SQL as `cliff`.
+"""Fits points that stand in no store, by the same SQL and the same verdict as `cliff`.
 
-Knows nothing of where the points come from, and leaves none of them out.
+Knows nothing of where the points come from.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from results.cliff import fitted
-from results.cliff_verdict import curve_of
-from results.fits import Curve
-from results.query import Reader, open_stores
+from results.cliff_verdict import FEWEST, curve_of, dropped
+from results.fits import Cell, Curve
+from results.query import open_stores
 
-__all__ = ["curves_of"]
+__all__ = ["curve_and_floor"]
 
 _PLACED: Final = (
-    "CREATE OR REPLACE TABLE kept.points AS SELECT unnest($place) AS place, "
+    "CREATE OR REPLACE TABLE kept.points AS SELECT 'curve' AS place, "
     "false AS everything, unnest($id) AS id, unnest($x)::DOUBLE AS x, unnest($y)::DOUBLE AS y"
 )
 
 
-def curves_of(
-    points: Mapping[str, Sequence[tuple[float, float]]], *, delta: float, draws: int
-) -> dict[str, Curve]:
-    """Curve of each group of (sparsity, score) points, in the order given.
-
-    Args:
-        points: group -> its points; both numbers finite.
-        delta: loss of score that still counts as none, at least 0.
-        draws: simulated straight lines, and draws of the bootstrap, a group.
-    """
-    with open_stores([]) as reader:
-        return _curves(reader, points, delta=delta, draws=draws)
-
-
-def _curves(
-    reader: Reader,
-    points: Mapping[str, Sequence[tuple[float, float]]],
+def curve_and_floor(
+    kept: Sequence[tuple[float, float]],
+    floor: Sequence[tuple[float, float]],
     *,
     delta: float,
     draws: int,
-) -> dict[str, Curve]:
-    flat = [(place, pair) for place, pairs in points.items() for pair in pairs]
-    rows = {}
-    if flat:
+) -> Curve:
+    """The curve through some points, with those at chance level that no fit rests on.
+
+    Args:
+        kept: (sparsity, score), both finite, that the fit rests on.
+        floor: those at chance level.
+        delta: loss of score that still counts as none, at least 0.
+        draws: simulated straight lines, and draws of the bootstrap.
+    """
+    rows = []
+    if len(kept) >= 2:
         columns = {
-            "place": [place for place, _ in flat],
-            "id": [f"{number:08d}" for number in range(len(flat))],
-            "x": [x for _, (x, _) in flat],
-            "y": [y for _, (_, y) in flat],
+            "id": [f"{number:08d}" for number in range(len(kept))],
+            "x": [x for x, _ in kept],
+            "y": [y for _, y in kept],
         }
-        reader.trusted(_PLACED, columns)
-        rows = {row["group"]: row for row in fitted(reader, delta=delta, draws=draws)}
-    return {place: curve_of(rows.get(place), delta=delta) for place in points}
+        with open_stores([]) as reader:
+            reader.trusted(_PLACED, columns)
+            rows = fitted(reader, delta=delta, draws=draws if len(kept) >= FEWEST else 1)
+    curve = curve_of(rows[0] if rows else None, delta=delta)
+    if curve.break_ is not None or curve.level is None:
+        return curve
+    return dropped(curve, [_cell(*point) for point in kept], [_cell(*point) for point in floor])
+
+
+def _cell(sparsity: float, score: float) -> Cell:
+    return Cell(
+        sweep="",
+        trial_id="",
+        architecture="",
+        mechanism="",
+        sparsity=sparsity,
+        score=score,
+        score_rule=None,
+        metric=None,
+        left_out=None,
+    )

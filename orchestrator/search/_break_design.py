@@ -18,9 +18,9 @@ from typing import Final, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from orchestrator.search._break_posterior import posterior
+from orchestrator.search._break_posterior import Posterior, posterior
 
-__all__ = ["START", "Arm", "Point", "next_levels"]
+__all__ = ["START", "Arm", "Point", "coarse_left", "likely", "next_levels"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -87,12 +87,7 @@ def next_levels(
         seed: of the drawn curves; the same arms and seed give the same answer.
         start: levels of the coarse set, at least 4.
     """
-    chosen: list[tuple[int, float]] = []
-    for number in range(start):
-        for index, arm in enumerate(arms):
-            coarse = _coarse(arm.levels, start)
-            if number < len(coarse) and not _near(arm, coarse[number], start=start):
-                chosen.append((index, coarse[number]))
+    chosen = coarse_left(arms, start=start)
     if len(chosen) >= count:
         return chosen[:count]
     begun = Counter(index for index, _ in chosen)
@@ -107,6 +102,35 @@ def next_levels(
             break
         chosen.append((best, views[best].take()))
     return chosen
+
+
+def likely(arm: Arm, *, width: float) -> bool:
+    """Whether 95 % of what is known of the break lie within such a width."""
+    kept = [point for point in arm.points if point.standing == "kept"]
+    floored = [point.sparsity for point in arm.points if point.standing == "floor"]
+    if not kept:
+        return False
+    if floored and min(floored) - max(point.sparsity for point in kept) <= width:
+        return True  # The fall may lie between the two.
+    low, high = _known(kept, _expected(np.asarray(arm.levels), arm.points)).interval()
+    return high - low <= width
+
+
+def _known(kept: Sequence[Point], sparsities: Floats) -> Posterior:
+    x = np.asarray([point.sparsity for point in kept])
+    y = np.asarray([point.score for point in kept])
+    return posterior(x, y, start=float(sparsities.min()), end=float(sparsities.max()))
+
+
+def coarse_left(arms: Sequence[Arm], *, start: int = START) -> list[tuple[int, float]]:
+    """What is missing of the coarse sets, taken from all arms in step."""
+    sets = [_coarse(arm.levels, start) for arm in arms]
+    return [
+        (index, sets[index][number])
+        for number in range(start)
+        for index, arm in enumerate(arms)
+        if number < len(sets[index]) and not _near(arm, sets[index][number], start=start)
+    ]
 
 
 def _coarse(levels: Sequence[float], start: int) -> list[float]:
@@ -133,11 +157,9 @@ class _View:
     def __init__(self, arm: Arm, *, seed: int) -> None:
         kept = [point for point in arm.points if point.standing == "kept"]
         floored = [point for point in arm.points if point.standing == "floor"]
-        x = np.asarray([point.sparsity for point in kept])
-        y = np.asarray([point.score for point in kept])
         levels = np.asarray(arm.levels, dtype=np.float64)
         sparsities = _expected(levels, arm.points)
-        known = posterior(x, y, start=float(sparsities.min()), end=float(sparsities.max()))
+        known = _known(kept, sparsities)
         waiting = np.interp(arm.waiting, levels, sparsities)
         breaks, scores = known.curves(np.r_[sparsities, waiting], count=DRAWS, seed=seed)
         self._levels = levels

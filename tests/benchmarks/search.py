@@ -5,8 +5,9 @@
 Quality: random, tpe and nsga2 here and in plain Optuna, the same space, budget and number of seeds:
 the best accuracy of a search, for two metrics the area that its front dominates. Cost: whole runs
 of one search, ours with every trial stored durably, Optuna's in memory and in its SQLite storage.
-Stopping: asha here and in plain Ray Tune over the same configurations. It prints and asserts
-nothing.
+Stopping: asha here and in plain Ray Tune over the same configurations. Cliff: the search for the
+break beside a uniform grid, bisection and a design that knows the break, on simulated curves. It
+prints and asserts nothing.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from statistics import median, quantiles
 from typing import Any
 
 import optuna
+import search_cliff
 import search_stopping
 from search_table import table
 
@@ -45,6 +47,8 @@ GOALS = {
     "nsga2": ("val_accuracy", "sparsity"),
 }
 SETTINGS: dict[str, dict[str, int]] = {"random": {}, "tpe": {}, "nsga2": {"population": 10}}
+
+PARTS = ("quality", "cost", "stopping", "cliff")
 
 Found = dict[str, float]
 
@@ -213,7 +217,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="few seeds and trials, a minute")
     parser.add_argument("--json", metavar="FILE", help="write the figures there as well")
-    parser.add_argument("--part", choices=("quality", "cost", "stopping"), help="only this one")
+    parser.add_argument("--part", choices=PARTS, help="only this one")
     given = parser.parse_args()
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -224,6 +228,7 @@ def main() -> None:
         "quality": lambda: compare_quality(seeds=4 if quick else 20, trials=24 if quick else 64),
         "cost": lambda: compare_cost(trials=16 if quick else 64, repetitions=1 if quick else 3),
         "stopping": lambda: search_stopping.compare(AXES, configurations(8 if quick else 32)),
+        "cliff": lambda: search_cliff.compare(count=20 if quick else 200, batch=2)[0],
     }
     figures = {name: run() for name, run in parts.items() if given.part in (None, name)}
     if given.json:

@@ -17,7 +17,7 @@ CELLS = {
     **{"smoke": 4, "dense": 30, "sparsity_accuracy": 79, "mp_senet": 33},
     **{"cliff": 117, "drift": 90, "spikes": 80, "relufication": 72, "theorem": 390, "flatness": 50},
     **{"full_grid": 79, "full_spikes": 30, "full_drift": 54, "full_flatness": 6},
-    "full_mp_senet": 27,
+    **{"full_mp_senet": 27, "cliff_grid": 41},
 }
 
 
