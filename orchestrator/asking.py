@@ -195,6 +195,7 @@ class Asking:
             step=reached.step,
             metrics=reached.metrics,
             score=self._score(self._cells[answer.trial_id]),
+            score_rule=self._cells[answer.trial_id].score_rule,
             left_out=left_out,
         )
 

@@ -9,8 +9,11 @@ from orchestrator.errors import SpecError
 from orchestrator.expander import BASELINES, Cell, Expander, trial_id
 from orchestrator.order import in_order
 from orchestrator.search import Method
+from orchestrator.search._replicating import Config as AdaptiveReplicates
+from orchestrator.search._replicating import points_of
 from orchestrator.seeking import Sought
 from orchestrator.spec_load import LoadedSweep
+from workloads.kinds import Kind
 from workloads.shared import shared_parts
 
 __all__ = ["BASELINES", "Cell", "expand", "sought", "trial_id"]
@@ -26,7 +29,7 @@ def expand(loaded: LoadedSweep) -> list[Cell]:
         SpecError: everything wrong with the file, the grids and the cells, each with its line.
     """
     expander = Expander(loaded)
-    method = expander.method()
+    method = _method(loaded, expander)
     with shared_parts():
         if isinstance(method, Method):
             return Sought(loaded, expander, method).foreseen()
@@ -46,5 +49,27 @@ def expand(loaded: LoadedSweep) -> list[Cell]:
 def sought(loaded: LoadedSweep) -> Sought | None:
     """What a search asks for, of a sweep file without problems; None where nothing is searched."""
     expander = Expander(loaded)
-    method = expander.method()
+    method = _method(loaded, expander)
     return Sought(loaded, expander, method) if isinstance(method, Method) else None
+
+
+def _method(loaded: LoadedSweep, expander: Expander) -> Kind | None:
+    """The method of the file; of a grid with adaptive replicates the one that asks for them."""
+    method = expander.method()
+    replicates = loaded.sweep.replicates
+    adaptive = None if replicates is None else replicates.adaptive
+    if adaptive is None or method is None:
+        return method
+    if loaded.sweep.method != "grid":
+        message = f"adaptive replicates belong to the method grid, got {loaded.sweep.method!r}."
+        expander.blame(("replicates", "adaptive"), f"{message} Leave them out.", at_key=True)
+        return method
+    asked = AdaptiveReplicates(most=adaptive.max, until=adaptive.until)
+    try:
+        space = Sought(loaded, Expander(loaded), asked).space
+        points = sum(1 for region in space.regions for _ in points_of(region))
+    except ValueError as error:
+        expander.blame(("replicates", "adaptive"), str(error), at_key=True)
+        return method
+    most = min(max(points * adaptive.max, 1), 100_000)
+    return AdaptiveReplicates(most=adaptive.max, until=adaptive.until, trials=most)

@@ -250,7 +250,9 @@ class Expander:
             return None
         config = canonical(program)
         found = trial_id(config)
-        if self._sweep.method != "grid":
+        replicates = self._sweep.replicates
+        adaptive = replicates is not None and replicates.adaptive is not None
+        if self._sweep.method != "grid" or adaptive:
             self.baselines[found] = Cell(
                 trial_id=found,
                 grid=BASELINES,

@@ -98,10 +98,37 @@ Metrics = Annotated[
 ]
 
 
+class Adaptive(_Part):
+    """Further seeds for cells whose interval still crosses a decision."""
+
+    max: int = Field(default=8, ge=3, le=64, description="most seeds of a cell")
+    until: float = Field(
+        default=0.95, ge=0.5, lt=1, description="probability that a decision is not wrong"
+    )
+
+
 class Replicates(_Part):
     """Which seeds every cell gets; they replace `workload.seed`."""
 
     seeds: list[int] = Field(min_length=1, description="one trial each")
+    adaptive: Adaptive | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _two_to_begin_with(cls, value: object) -> object:
+        """A spread needs two values, so that is where adaptive replicates begin."""
+        if isinstance(value, dict) and value.get("adaptive") and "seeds" not in value:
+            return value | {"seeds": [0, 1]}
+        return value
+
+    @model_validator(mode="after")
+    def _fewer_than_most(self) -> Replicates:
+        if self.adaptive is not None and not 2 <= len(set(self.seeds)) < self.adaptive.max:
+            raise ValueError(
+                f"adaptive replicates begin with 2 seeds or more and fewer than max, got"
+                f" {self.seeds} and max {self.adaptive.max}. Write seeds: [0, 1]."
+            )
+        return self
 
 
 class Retry(_Part):

@@ -49,6 +49,7 @@ class Answer:
         step: the last one with a value; None before it ended.
         metrics: last value of each whole-model metric; empty before it ended.
         score: against its baseline, as SQL computes it; None before both ended.
+        score_rule: how its score relates to its baseline; None without one, and before it ended.
         left_out: why no cliff can rest on it; filled in where the method reads the cliff.
         config: the canonical workload.
     """
@@ -62,6 +63,7 @@ class Answer:
     step: int | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
     score: float | None = None
+    score_rule: str | None = None
     left_out: str | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
 

@@ -1,0 +1,40 @@
+"""A sweep that asks for more seeds of what is undecided, from its file to its trials."""
+
+import pytest
+
+from tests.orchestrator.sweeps import text_of, told
+from tests.orchestrator.test_cliff_sweeps import Place
+
+
+def sweep(**replicates):
+    return text_of(
+        workload={"kind": "breaking", "noise": 0.003},
+        grids=[{"name": "g", "parameters": {"share": [0.0, 0.5, 0.71, 0.9]}}],
+        replicates=replicates,
+        baseline={"share": 0.0},
+        metric={"name": "val_accuracy"},
+    )
+
+
+def test_a_sweep_repeats_only_what_is_undecided(tmp_path, test_kinds):
+    """Behind a break at 0.7 a share of 0.71 has lost just `delta`, one of 0.9 far more."""
+    place = Place(tmp_path)
+    place.run(sweep(adaptive={"max": 6, "until": 0.9}))
+    shares = place.asked()
+    assert shares.count(0.71) == 6
+    assert 2 <= shares.count(0.9) <= 4
+    assert shares.count(0.0) == 6  # Each further seed brings its baseline.
+
+
+@pytest.mark.parametrize(
+    ("replicates", "text"),
+    [
+        ({"adaptive": {"max": 2}}, "replicates.adaptive.max"),
+        ({"seeds": [0], "adaptive": {"max": 8}}, "begin with 2 seeds or more"),
+        ({"seeds": [0, 1, 2], "adaptive": {"max": 3}}, "fewer than max"),
+        ({"adaptive": {"max": 8, "until": 1.0}}, "replicates.adaptive.until"),
+        ({"adaptive": {"most": 8}}, "replicates.adaptive.most"),
+    ],
+)
+def test_settings_are_refused_with_a_way_out(replicates, text, test_kinds):
+    assert any(text in line for line in told(sweep(**replicates)))
