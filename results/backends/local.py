@@ -25,9 +25,10 @@ _UNFINISHED = ".half"
 
 def places_below(base: Path, marker: str) -> list[Path]:
     """Folders right below one that hold a folder `marker`, by name."""
-    if not base.is_dir():
-        return []
-    return sorted(path for path in base.iterdir() if (path / marker).is_dir())
+    with _told("list", base):
+        if not base.is_dir():
+            return []
+        return sorted(path for path in base.iterdir() if (path / marker).is_dir())
 
 
 class Backend:
@@ -117,7 +118,8 @@ class Backend:
 
     def holds(self, folder: str) -> bool:
         """Whether it is a folder."""
-        return (self._root / folder).is_dir()
+        with _told("read", self._root / folder):
+            return (self._root / folder).is_dir()
 
     def delete(self, names: Sequence[str]) -> None:
         """Removes files."""

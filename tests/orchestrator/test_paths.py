@@ -14,6 +14,9 @@ from orchestrator.paths import (
     sweep_file_name,
 )
 from orchestrator.provenance import Code, code_version, host, package_versions
+from orchestrator.reading import find_sweep
+from results.errors import StorageError
+from results.store import Store
 
 
 @pytest.mark.parametrize(
@@ -142,3 +145,15 @@ def test_code_where_git_is_missing(tmp_path, monkeypatch):
 def test_results_say_what_they_come_from():
     assert {"python", "torch", "numpy", "pydantic"} <= package_versions().keys()
     assert host()
+
+
+def test_a_storage_that_cannot_be_looked_at_is_told_of_in_a_sentence():
+    with pytest.raises(StorageError, match="cannot list it, file name too long"):
+        run_directories(storage_root("a" * 300))
+
+
+def test_a_run_directory_that_cannot_be_looked_at_is_told_of_in_a_sentence(tmp_path):
+    with pytest.raises(StorageError, match="cannot read it, file name too long"):
+        Store(tmp_path).holds("a" * 300)
+    with pytest.raises(StorageError, match="cannot list it, file name too long"):
+        find_sweep("t", storage="a" * 300)
