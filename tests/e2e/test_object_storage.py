@@ -82,16 +82,18 @@ def test_a_driver_that_is_killed_loses_nothing_in_a_bucket(storage, sweep, tmp_p
     words = ["run", str(path), "--inline", "--kinds", str(KINDS), "--storage", storage]
     process = subprocess.Popen([*COMMAND, *words], stdout=subprocess.DEVNULL, stderr=-3)
     store = Store(f"{storage}/t")
-    saved: set[str] = set()
+    saved = set()
 
     def saved_often():
         assert process.poll() is None, "it ended before it could be killed"
         saved.update(store.list("checkpoints/"))
         return len(saved) >= 3
 
-    wait_for(saved_often)
-    process.kill()
-    process.wait()
+    try:
+        wait_for(saved_often, seconds=240)
+    finally:
+        process.kill()
+        process.wait()
     summary = actions.resume("t", storage=storage, runner="inline")
     assert summary.counts == {"completed": 2}
     resumed = [e.resumed_from for e in Ledger(store, sweep="t").events() if e.attempt == 1]
