@@ -21,7 +21,7 @@ from orchestrator.cluster_token import token_of
 from orchestrator.errors import CliffsweepError, InputError
 from orchestrator.paths import run_directories, storage_named, storage_root
 from orchestrator.provenance import package_versions
-from orchestrator.submitting import hear
+from orchestrator.submitting import LONGEST_S, hear
 from results.errors import ResultsError
 from results.ledger import Ledger
 from results.store import Store
@@ -184,7 +184,7 @@ def check(address: str | None = None, *, storage: str | None = None) -> list[dic
     except CliffsweepError as error:
         return [*checks, _checked("a job there", str(error), ok=False)]
     if not seen:
-        checks.append(_checked("a job there", "has not begun for a minute", ok=False))
+        checks.append(_checked("a job there", f"has not begun after {LONGEST_S:g} s", ok=False))
     for node in seen:
         checks += _node_checks(node, stored=shared)
     return checks

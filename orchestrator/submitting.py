@@ -25,13 +25,13 @@ from orchestrator.spec_load import load_sweep
 if TYPE_CHECKING:
     from orchestrator.cluster_jobs import Endpoint, Job
 
-__all__ = ["ANSWER", "Submitted", "resume", "submit"]
+__all__ = ["ANSWER", "LONGEST_S", "Submitted", "resume", "submit"]
 
 COMMAND: Final = "exec python -P -m orchestrator.cli.submitted"
 """What the job runs: the `python` of the environment in which the head was started."""
 ANSWER: Final = "cliffsweep-answer "
 """Begins the line of a job's output that is meant for the client; JSON follows."""
-LONGEST_S: Final = 60.0
+LONGEST_S: Final = 120.0
 """Seconds after which the client leaves a job alone that has not said anything."""
 LOOK_EVERY_S: Final = 0.25
 _DIGEST: Final = "digest"
@@ -224,7 +224,7 @@ def hear(
     monotonic: Callable[[], float] = time.monotonic,
     wait: Callable[[float], None] = time.sleep,
 ) -> dict[str, Any]:
-    """What a job answers, once it does; empty where it says nothing for a minute.
+    """What a job answers, once it does; empty where it says nothing for two minutes.
 
     Raises:
         InputError, LeaseError, RunnerError: what the job refused, or why it could not begin.

@@ -114,7 +114,7 @@ def test_check_names_the_node_and_the_difference(lab, monkeypatch, typed):
     assert told == "does not see the storage: mount it there too"
     assert checked(monkeypatch, [{"node": "10.0.0.2", "problem": "it died"}]) == ["it died"]
     assert typed("cluster", "check", "lab")[0] == 1
-    assert checked(monkeypatch, []) == ["has not begun for a minute"]
+    assert checked(monkeypatch, []) == ["has not begun after 120 s"]
 
 
 def test_check_without_an_answer_is_one_line(lab, monkeypatch):

@@ -137,7 +137,7 @@ def test_a_job_that_ends_without_a_word_is_told_with_its_own():
         hear(FakeEndpoint(words, "FAILED"), "j", wait=lambda s: None)
 
 
-def test_a_job_that_waits_its_turn_is_left_alone_after_a_minute(clock):
+def test_a_job_that_waits_its_turn_is_left_alone_after_two_minutes(clock):
     slept = []
 
     def wait(seconds):
