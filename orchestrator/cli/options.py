@@ -34,7 +34,8 @@ Storage = Annotated[
     typer.Option(
         "--storage",
         metavar="DIR",
-        help="Where run directories stand; over CLIFFSWEEP_STORAGE, over the sweep file.",
+        help="Where run directories stand, a folder or s3://bucket/prefix; over"
+        " CLIFFSWEEP_STORAGE, over the cluster's, over the sweep file's.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]

@@ -23,7 +23,10 @@ def register(app: typer.Typer) -> None:
 
 def kinds(
     family: Annotated[
-        str | None, typer.Argument(help="programs, tasks, models, activations, norms, …")
+        str | None,
+        typer.Argument(
+            help="programs, tasks, models, activations, norms, optimizers, schedules, search, …"
+        ),
     ] = None,
     kind: Annotated[str | None, typer.Argument(help="One of its kinds: shows its keys.")] = None,
     folders: Kinds = None,

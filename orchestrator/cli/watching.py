@@ -101,7 +101,8 @@ def logs(
         bool, typer.Option("--follow", "-f", help="Go on until the trial's attempt ends.")
     ] = False,
     attempt: Annotated[
-        int | None, typer.Option("--attempt", min=0, help="Only this attempt.")
+        int | None,
+        typer.Option("--attempt", metavar="N", min=0, help="Only this attempt; 0 is the first."),
     ] = None,
     storage: Storage = None,
     as_json: AsJson = False,
