@@ -6,7 +6,7 @@ Knows nothing of where the points come from.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from results.cliff import fitted
 from results.cliff_verdict import FEWEST, curve_of, dropped
@@ -36,7 +36,7 @@ def curve_and_floor(
         delta: loss of score that still counts as none, at least 0.
         draws: simulated straight lines, and draws of the bootstrap.
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
     if len(kept) >= 2:
         columns = {
             "id": [f"{number:08d}" for number in range(len(kept))],
