@@ -27,7 +27,7 @@ class Progress:
     """Everything known at one step.
 
     Attributes:
-        step: Optimizer updates done; 0 is before any.
+        step: Optimizer updates done; 0 is before any, −1 before that: nothing is known yet.
         metrics: Whole-model values by name, builtin floats; empty at most steps.
         layers: Values by layer and name, builtin floats.
     """

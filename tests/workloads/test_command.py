@@ -52,6 +52,26 @@ def test_lines_become_progress_and_the_rest_is_log(tmp_path, capfd):
     assert "hello" in said
 
 
+def test_before_its_first_line_a_script_has_no_step_so_that_a_late_step_0_is_new(tmp_path):
+    script = """
+        import json, os, sys, time
+        while not os.path.exists(sys.argv[2]):
+            time.sleep(0.01)
+        print(json.dumps({"step": 0, "loss": 1.0}))
+    """
+    here = tmp_path / "here"
+    steps = []
+    for progress in (
+        config(script, tmp_path, parameters={"flag": str(here)})
+        .build()
+        .train(State(sources=tmp_path))
+    ):
+        steps.append(progress.step)
+        here.touch()
+    assert steps[0] == -1
+    assert [step for step in steps if step >= 0] == [0]
+
+
 def test_parameters_may_come_as_environment_and_secrets_by_name(tmp_path, capfd, monkeypatch):
     monkeypatch.setenv("TOKEN_A", "one")
     monkeypatch.setenv("TOKEN_B", "two")

@@ -125,6 +125,8 @@ class Command:
     def train(self, state: State) -> Iterator[Progress]:
         """Starts the script and yields what it prints, and nothing new twice a second.
 
+        Nothing new has the step of what came last, −1 before anything: a late step 0 is new.
+
         Raises:
             ScriptError: the script failed, or printed a step that does not increase.
         """
@@ -153,7 +155,7 @@ class Command:
             if state.leaving:
                 script.leave()
             if line is None:
-                yield Progress(state.step)
+                yield Progress(last)
                 continue
             if line.step <= last:
                 raise ScriptError(self._out_of_order(line.step, last, resumed=state.resumed))
