@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from orchestrator.actions import validate
+from orchestrator.budget import Budget
 from orchestrator.errors import MAX_SHOWN, InputError, Problem, SpecError
 from orchestrator.quantities import Every, Limit
 from orchestrator.spec import Metric, Resources, Retry, Sweep
@@ -44,7 +45,7 @@ def test_a_sweep_is_frozen():
         ("grace: 2m", 120.0),
         ("pack: off", "off"),
         ("early_stopping: null", None),
-        ("budget: {}", {}),
+        ("budget: {wall: 2h}", Budget(wall="2h")),
         ("baseline: null", None),
         ("tags: [a, b]", ["a", "b"]),
     ],
@@ -90,11 +91,11 @@ ONE_PROBLEM = [
     ("storage: ''", "6:10: storage", "text that is not empty is needed"),
     ("order: random", "6:8: order", "one of 'as_written', 'shuffled' or 'balanced'"),
     ("pack: on", "6:7: pack", "not built yet, got 'on'. Write pack: off."),
-    ("budget: {wall: 2h}", "6:9: budget", "not built yet"),
+    ("budget: {trials: 0}", "6:18: budget.trials", "greater than or equal to 1 is needed, got 0"),
     ("early_stopping: {kind: ahsa}", "6:24: early_stopping.kind", "Did you mean 'asha'?"),
     ("early_stopping: {kind: asha, factr: 2}", "6:30: early_stopping.factr", "mean 'factor'?"),
     ("early_stopping: {kind: asha, last: 1}", "6:17: early_stopping", "last comes after first"),
-    ("method: randon", "6:9: method", "got 'randon'. Known searches: grid, nsga2, random"),
+    ("method: randon", "6:9: method", "got 'randon'. Known searches: cliff, grid, nsga2, random"),
     ("search: {samples: 3}", "6:10: search.samples", "only known keys, got 'samples'"),
     ("replicates: {seeds: []}", "6:21: replicates.seeds", "at least 1 is needed, got []"),
     ("replicates: {seeds: [0, -1]}", "6:25: replicates.seeds[1]", "got -1"),

@@ -192,7 +192,7 @@ class Witness(Checkpoints):
     seen: ClassVar[list] = []
 
     def save(self, *, step, **options):
-        Witness.seen.append((step, [n.split(".")[-2] for n in self._store.list("metrics/")]))
+        Witness.seen.append((step, [n.split(".")[-2] for n in self.store.list("metrics/")]))
         return super().save(step=step, **options)
 
 
