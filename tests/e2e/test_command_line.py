@@ -153,7 +153,7 @@ def test_the_grid_of_the_paper(typed: Type) -> None:
         (("kinds", "modles"), "one of programs"),
         (("plan", "trivial.yaml", "--kinds", "nowhere"), "which is not there"),
         (("run", "trivial.yaml", "--gpu", "-1"), "--gpu"),
-        (("run", "trivial.yaml", "--storage", "s3://bucket/x"), "not built yet"),
+        (("run", "trivial.yaml", "--storage", "s3://bucket/x"), "credentials are needed"),
     ],
 )
 def test_wrong_input_is_one_line_and_2(typed: Type, words: tuple[str, ...], told: str) -> None:

@@ -42,11 +42,11 @@ class Config(Program):
 def sweep(tmp_path: Path) -> Path:
     """Two cells, of which one fails until a file is there."""
     (tmp_path / "kinds" / "programs").mkdir(parents=True)
-    (tmp_path / "kinds" / "programs" / "breaking.py").write_text(PROGRAM)
+    (tmp_path / "kinds" / "programs" / "raising.py").write_text(PROGRAM)
     file = tmp_path / "broken.yaml"
     file.write_text(
         "version: 1\nname: broken\nkinds: [kinds]\ncheckpoint: {every: 1 steps}\n"
-        f"workload: {{kind: breaking, marker: {tmp_path / 'mended'}}}\n"
+        f"workload: {{kind: raising, marker: {tmp_path / 'mended'}}}\n"
         "grids: [{name: sizes, parameters: {size: [1, 2]}}]\nmax_failed_trials: 1\n"
     )
     return file
