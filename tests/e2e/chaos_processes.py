@@ -37,14 +37,15 @@ def adopt_orphans() -> None:
         raise OSError(ctypes.get_errno(), "cannot adopt orphans")
 
 
-def descendants() -> list[Process]:
-    """All living processes below this one; the dead that nobody waited for are left out."""
+def descendants(root: int | None = None) -> list[Process]:
+    """All living processes below one, this one by default; unmissed dead ones are left out."""
+    root = root or os.getpid()
     found = {process.pid: process for process in map(_read, _pids()) if process is not None}
-    below = {os.getpid()}
+    below = {root}
     while True:
         more = {p.pid for p in found.values() if p.parent in below} - below
         if not more:
-            return [found[pid] for pid in sorted(below) if pid in found and pid != os.getpid()]
+            return [found[pid] for pid in sorted(below) if pid in found and pid != root]
         below |= more
 
 

@@ -151,5 +151,5 @@ def test_a_trial_that_fits_nowhere_is_refused(cluster: None, tmp_path: Path) -> 
 
     path = tmp_path / "too_much.yaml"
     path.write_text(TOO_MUCH)
-    with pytest.raises(RunnerError, match=r"cpu 1000 \(the largest node has 2\)"):
+    with pytest.raises(RunnerError, match=r"cpu 1000 \(the most that one node has is 2\)"):
         actions.run(path, storage=str(tmp_path), kinds=[str(KINDS)], runner="ray_tune")

@@ -189,12 +189,11 @@ def test_the_cluster_is_seen_from_outside_and_from_inside(head: Head, laptop: Pa
     (told,) = cluster_verbs.ls()
     assert (told["name"], told["address"], told["token"]) == ("lab", head.address, "ok")
 
-    # Ray counts what is taken every few seconds.
-    wait_for(lambda: cluster_verbs.nodes("lab")[0].cpus_used is not None)
+    # Ray counts what is taken every few seconds, and what ran before may just be ending.
+    wait_for(lambda: cluster_verbs.nodes("lab")[0].cpus_used == 0)
     (node,) = cluster_verbs.nodes("lab")
     assert (node.host, node.ip, node.head, node.alive) == (gethostname(), "127.0.0.1", True, True)
     assert (node.cpus, node.gpus, node.accelerator) == (2.0, 0.0, None)
-    assert node.cpus_used == 0
     assert node.memory > 1e8
 
     checks = cluster_verbs.check("lab")
@@ -206,7 +205,7 @@ def test_the_cluster_is_seen_from_outside_and_from_inside(head: Head, laptop: Pa
 
 
 def test_the_head_listens_on_the_loopback_address_alone(head: Head) -> None:
-    pids = [head.pid, *(process.pid for process in descendants() if process.pid != head.pid)]
+    pids = [head.pid, *(process.pid for process in descendants(head.pid))]
     assert {("127.0.0.1", head.port), ("::ffff:127.0.0.1", head.gcs_port)} <= {
         (address, port) for address, port, _ in listening(pids)
     }
