@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tarfile
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from results.errors import StorageError
 
@@ -43,7 +43,12 @@ def unpack(source: Path, folder: Path, *, where: str) -> None:
     """
     try:
         with tarfile.open(source, "r:") as archive:
-            archive.extractall(folder, filter="data")
+            members = archive.getmembers()
+            if not all(_is_plain(member) for member in members):
+                raise tarfile.ReadError("it holds more than plain files and folders below it")
+            # Python 3.11 before 3.11.4 knows no filters and passes this over.
+            archive.extraction_filter = getattr(tarfile, "data_filter", None)
+            archive.extractall(folder, members)
     except tarfile.TarError as error:
         raise StorageError(
             f"{where}: must be a folder as it was written, got a damaged one"
@@ -51,3 +56,9 @@ def unpack(source: Path, folder: Path, *, where: str) -> None:
         ) from error
     except OSError as error:
         raise StorageError.from_os("write", folder, error) from error
+
+
+def _is_plain(member: tarfile.TarInfo) -> bool:
+    """Whether it is a file or folder that stays below the folder it is unpacked in."""
+    parts = PurePosixPath(member.name).parts
+    return (member.isreg() or member.isdir()) and "/" not in parts and ".." not in parts
