@@ -127,6 +127,19 @@ def _join(address: str | None, *, cpus: int | None) -> None:
         ) from error
     finally:
         os.umask(mask)
+    if address is None:
+        _end_autoscaler()
+
+
+def _end_autoscaler() -> None:
+    """Ends the process that would add machines: nobody asks it here, and it leaves in a second."""
+    with contextlib.suppress(ImportError, AttributeError):
+        from ray._private import worker
+
+        started: Any = worker._global_node
+        for process in [info.process for info in started.all_processes.get("monitor", ())]:
+            process.kill()
+            process.wait()
 
 
 def nodes() -> list[Node]:

@@ -35,6 +35,7 @@ from orchestrator.runners.ray_parts import (
 )
 from orchestrator.runners.ray_seen import refuse_unseen
 from orchestrator.runners.ray_survival import count_no_loggers, survive_memory_kills
+from orchestrator.runners.ray_thrift import plain_actors, remembered_trainables
 from orchestrator.runners.scratch import scratch
 from orchestrator.spec import Resources
 
@@ -141,8 +142,9 @@ class _Wave:
 
         survive_memory_kills()
         count_no_loggers()
+        plain_actors()
         logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
-        with scratch() as folder:
+        with scratch() as folder, remembered_trainables():
             try:
                 self._tuner(folder).fit()
             except _WaveOver:

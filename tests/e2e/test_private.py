@@ -71,4 +71,7 @@ def test_nobody_else_can_reach_or_join_a_local_ray(tmp_path: Path) -> None:
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert len(token) >= 32
     assert not any(token in command for command in found["commands"])
+    # The process that would add machines is gone from the start.
+    assert any("raylet" in command for command in found["commands"])
+    assert not any("autoscaler" in command for command in found["commands"])
     assert token not in done.stdout + done.stderr

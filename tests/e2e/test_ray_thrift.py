@@ -1,0 +1,55 @@
+"""What Tune is spared: a question to the head for every trial, an environment for every worker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator import actions
+from orchestrator.runners.ray_thrift import plain_actors
+from tests.e2e.conftest import KINDS
+
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
+
+SWEEP = """\
+version: 1
+name: spared
+workload: {kind: trivial}
+grids:
+  - name: all
+    parameters: {value: [0, 1, 2, 3, 4]}
+"""
+
+
+def test_the_class_of_workers_is_asked_for_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ray.tune import registry
+
+    asked: list[object] = []
+    get = vars(registry)["_internal_kv_get"]
+
+    def counted(key: object) -> object:
+        asked.append(key)
+        return get(key)
+
+    monkeypatch.setattr(registry, "_internal_kv_get", counted)
+    file = tmp_path / "spared.yaml"
+    file.write_text(SWEEP)
+    actions.run(file, storage=str(tmp_path), kinds=[str(KINDS)], runner="ray_tune")
+    assert 1 <= len(asked) < 5
+    assert "get" not in vars(vars(registry)["_global_registry"])
+
+
+def test_workers_are_asked_for_without_an_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ray.tune.execution import class_cache
+
+    cache: Any = class_cache._ActorClassCache
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-for-the-log")
+    monkeypatch.setattr(cache, "get", cache.get)
+    plain_actors()
+    asked = cache().get(type("Cell", (), {}))
+    assert not asked._default_options.get("runtime_env")
+    assert "not-for-the-log" not in str(vars(asked))
