@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.code import kinds_folders
 from orchestrator.forecasting import Asked, Forecast, Room, forecast
-from orchestrator.paths import newest_sweep_file, run_directories, run_directory, storage_root
+from orchestrator.paths import (
+    forecast_of,
+    newest_sweep_file,
+    run_directories,
+    run_directory,
+    storage_root,
+)
 from orchestrator.seen import Seen, seen_in
 from orchestrator.summary import Judged, Summary
 from results.errors import ResultsError
@@ -31,8 +37,6 @@ if TYPE_CHECKING:
 
 __all__ = ["foresee", "judged"]
 
-_FOLDER = ".forecasts"
-"""Beside the run directories, since a forecast comes before its sweep has one."""
 _MOST_SWEEPS = 5
 """Other sweeps of the storage, the newest, whose finished cells are looked at."""
 _MOST_CELLS = 3000
@@ -98,12 +102,9 @@ def foresee(
         probed=probe,
     )
     if found is not None:
-        _keep(found, Store(root / _FOLDER), loaded.sweep.name)
+        kept, name = forecast_of(place)
+        kept.put(name, json.dumps(found.as_dict()).encode())
     return found
-
-
-def _keep(found: Forecast, store: Store, name: str) -> None:
-    store.put(f"{name}.json", json.dumps(found.as_dict()).encode())
 
 
 def judged(summary: Summary, *, root: Place) -> Summary:
@@ -120,8 +121,7 @@ def judged(summary: Summary, *, root: Place) -> Summary:
 
 
 def _judge(summary: Summary, root: Place) -> Judged | None:
-    store = Store(root.parent / _FOLDER)
-    name = f"{summary.sweep}.json"
+    store, name = forecast_of(root)
     if not store.exists(name):
         return None
     told: dict[str, Any] = json.loads(store.read(name))

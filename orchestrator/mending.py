@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from orchestrator import control
 from orchestrator.errors import InputError
 from orchestrator.lease import Lease, holder_of
+from orchestrator.paths import forecast_of
 from orchestrator.reading import find_sweep, find_trial, sql
 from results.errors import StorageError
 from results.ledger import Ledger
@@ -204,7 +205,8 @@ def _spent(store: Store, trials: Iterable[str]) -> list[str]:
 def remove(planned: Removal) -> None:
     """Removes it, while no driver can be at work.
 
-    A folder is renamed out of sight first, so that nobody sees half of one.
+    A folder is renamed out of sight first, so that nobody sees half of one. With a run directory
+    goes the forecast that `plan` kept of its sweep.
 
     Raises:
         LeaseError: a driver works on the sweep.
@@ -220,6 +222,9 @@ def remove(planned: Removal) -> None:
             aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.removed")
             path.rename(aside)
             shutil.rmtree(aside)
+        if planned.root in planned.paths:
+            forecasts, name = forecast_of(planned.root)
+            forecasts.delete(name)
     except OSError as error:
         raise InputError(
             f"{error.filename}: it can be removed, got '{error.strerror}'."

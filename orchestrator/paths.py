@@ -20,6 +20,7 @@ from results.store import Store
 __all__ = [
     "LEASE",
     "code_name",
+    "forecast_of",
     "leave_name",
     "newest_sweep_file",
     "run_directories",
@@ -110,6 +111,14 @@ def leave_name(now: float) -> str:
         now: seconds since 1970, when the driver began.
     """
     return f"control/leave-{os.getpid()}-{now:.6f}"
+
+
+def forecast_of(root: Place) -> tuple[Store, str]:
+    """Where the forecast of a sweep is kept: a store beside its run directory, and the name in it.
+
+    It comes before its sweep has a run directory.
+    """
+    return Store(root.parent / ".forecasts"), f"{root.name}.json"
 
 
 def run_directories(root: Place) -> list[Place]:

@@ -8,6 +8,7 @@ from orchestrator.control import Asked
 from orchestrator.driver import Options
 from orchestrator.errors import InputError, Interrupted, LeaseError
 from orchestrator.lease import Lease
+from orchestrator.paths import forecast_of
 from orchestrator.runners.ray_deaths import death
 from results.errors import QueryError
 from results.store import Store
@@ -195,6 +196,16 @@ def test_removal_says_before_it_does(failed):
     assert failed.root.exists()
     mending.remove(planned)
     assert list(failed.storage.iterdir()) == []
+
+
+def test_with_a_run_directory_goes_its_forecast_and_no_other(failed):
+    forecasts, own = forecast_of(failed.root)
+    for name in (own, "another.json"):
+        forecasts.put(name, b"{}")
+    mending.remove(mending.removal("t", storage=str(failed.storage), checkpoints=True))
+    assert forecasts.exists(own)
+    mending.remove(mending.removal("t", storage=str(failed.storage)))
+    assert forecasts.list() == ["another.json"]
 
 
 def test_nothing_is_removed_under_a_driver(failed):
