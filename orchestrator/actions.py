@@ -17,7 +17,7 @@ from orchestrator.errors import InputError
 from orchestrator.imports import heavy_imports
 from orchestrator.paths import run_directory, storage_root
 from orchestrator.probe import opened
-from orchestrator.reading import SweepStatus, find_sweep, find_trial, ls, record, show, sql, status
+from orchestrator.reading import SweepStatus, find_sweep, ls, record, show, sql, status
 from orchestrator.spec_load import LoadedSweep, load_bytes, load_sweep
 from results.place import Place
 from results.store import Store
@@ -33,7 +33,6 @@ __all__ = [
     "cells_of",
     "drive",
     "find_sweep",
-    "find_trial",
     "ls",
     "plan",
     "record",
@@ -42,13 +41,18 @@ __all__ = [
     "show",
     "sql",
     "status",
-    "sweep_delta",
     "validate",
 ]
 
 
-def cells_of(loaded: LoadedSweep, folders: Sequence[Path]) -> list[Cell]:
-    """Expands a sweep with the user's kinds at hand."""
+def _ignore(sentence: str) -> None:
+    """Tells nobody."""
+
+
+def cells_of(
+    loaded: LoadedSweep, folders: Sequence[Path], *, warn: Callable[[str], None] = _ignore
+) -> list[Cell]:
+    """Expands a sweep with the user's kinds at hand; `warn` as in `expand`."""
     with heavy_imports("torch"):
         import workloads.streams  # noqa: F401  (torch, which every kind needs)
         from orchestrator.expand import expand
@@ -60,7 +64,7 @@ def cells_of(loaded: LoadedSweep, folders: Sequence[Path]) -> list[Cell]:
         except ValueError as error:
             raise InputError(f"kinds: {error}") from None
     with collector_rests():
-        return expand(loaded)
+        return expand(loaded, warn=warn)
 
 
 def validate(
@@ -116,12 +120,13 @@ def plan(
 
     loaded = load_sweep(path, overrides=overrides)
     folders = kinds_folders(loaded.sweep.kinds, base=loaded.folder, given=kinds)
-    cells = cells_of(loaded, folders)
+    told: list[str] = []
+    cells = cells_of(loaded, folders, warn=told.append)
     root = run_directory(storage_root(storage, in_file=loaded.sweep.storage), loaded.sweep.name)
     asked, to_come = planned(loaded, Store(root))
     known = Ledger(Store(root), sweep=loaded.sweep.name).trials()
     found = make_plan(loaded.sweep.name, [*cells, *asked], known)
-    return replace(found, to_come=to_come), loaded
+    return replace(found, to_come=to_come, passed_over=tuple(told)), loaded
 
 
 def run(
@@ -205,16 +210,6 @@ def resume(
     )
 
 
-def sweep_delta(name: str, *, storage: str | None = None) -> float:
-    """The loss of score that a sweep counts as none.
-
-    Raises:
-        InputError: there is no such sweep, or it was never started.
-    """
-    kept = record(name, storage=storage)
-    return load_bytes(kept.data, source=kept.name, folder=Path()).sweep.delta
-
-
 def drive(
     loaded: LoadedSweep,
     folders: Sequence[Path],
@@ -235,7 +230,7 @@ def drive(
     joined = None if runner == "inline" else ready_to_join(address)
     store = opened(root)
     with coming_up(runner, address=joined, fresh=not store.holds("sweep")) as ahead:
-        cells = cells_of(loaded, folders)
+        cells = cells_of(loaded, folders, warn=listener.warned if listener else _ignore)
         chosen = options or Options()
         asked = planned(loaded, store)[0] if chosen.only else []
         chosen = replace(chosen, kinds=tuple(folders), only=_only(chosen.only, [*cells, *asked]))

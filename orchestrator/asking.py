@@ -6,7 +6,7 @@ Must never know where trials run, nor how a search chooses: it keeps the history
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -25,14 +25,25 @@ __all__ = ["Asking", "asking", "planned"]
 _DONE: Final = ("completed", "stopped")
 
 
-def asking(loaded: LoadedSweep, store: Store) -> Asking | None:
+def _ignore(sentence: str) -> None:
+    """Tells nobody."""
+
+
+def asking(
+    loaded: LoadedSweep, store: Store, *, warn: Callable[[str], None] = _ignore
+) -> Asking | None:
     """The dialogue of a sweep whose method learns; None where all cells are known beforehand.
+
+    Args:
+        loaded: the sweep.
+        store: its run directory.
+        warn: hears of points that the search drew and that are no valid workload.
 
     Raises:
         SpecError: what is wrong with the sweep file.
     """
     found = sought(loaded)
-    return None if found is None or found.method.foreseen else Asking(found, store)
+    return None if found is None or found.method.foreseen else Asking(found, store, warn=warn)
 
 
 def planned(loaded: LoadedSweep, store: Store) -> tuple[list[Cell], int]:
@@ -60,17 +71,24 @@ def samples(loaded: LoadedSweep) -> list[Cell]:
 
 
 class Asking:
-    """The dialogue between a search and a store, in one run of the driver."""
+    """The dialogue between a search and a store, in one run of the driver.
 
-    def __init__(self, sought: Sought, store: Store) -> None:
-        """Asks nothing yet.
+    Attributes:
+        search: what is asked.
+    """
+
+    def __init__(
+        self, sought: Sought, store: Store, *, warn: Callable[[str], None] = _ignore
+    ) -> None:
+        """Asks nothing yet; see `asking`.
 
         Raises:
             SpecError: what is wrong with the sweep file.
         """
         self._sought = sought
         self._store = store
-        self._search = sought.search()
+        self._warn = warn
+        self.search = sought.search()
         self._history: dict[str, Answer] = {}
         self._cells: dict[str, Cell] = {}
         self._reached: dict[str, Lasts] = {}
@@ -78,6 +96,7 @@ class Asking:
         self._open: set[str] = set()
         self._over = False
         self._news = True
+        self._refused = False
 
     @property
     def demands(self) -> list[Resources]:
@@ -129,14 +148,22 @@ class Asking:
         """The cells that come next, none of them known before; None: no more will come."""
         if self._over or not self._news:
             return None if self._over else []
-        questions = self._search.ask(self._answers())
+        questions = self.search.ask(self.history())
         new = [cell for question in questions or () for cell in self._take(question)]
         self._news = bool(new)
         # A search that waits for nothing would wait for ever.
-        if questions is None or not (new or self._open):
-            self._over = True
-            return None
-        return new
+        self._over = questions is None or not (new or self._open)
+        self._tell()
+        return None if self._over else new
+
+    def _tell(self) -> None:
+        """Tells of points that are no valid workload, and of a search that finds no others."""
+        for sentence in self._sought.passed_over():
+            self._refused = True
+            self._warn(sentence)
+        left = self._sought.method.trials - len(self._history)
+        if self._refused and self._over and left > 0 and not self._sought.method.reads_cliff:
+            self._warn(f"The search ends {left} trials early: it finds no further valid point.")
 
     def heard(self, trial_id: str, status: str, failure_class: str | None) -> None:
         """Takes in how a trial ended for good: no retry follows."""
@@ -178,8 +205,8 @@ class Asking:
     def _learn(self, trial_ids: Sequence[str]) -> None:
         self._reached |= lasts(self._store, trial_ids)
 
-    def _answers(self) -> list[Answer]:
-        """The history with what each trial reached."""
+    def history(self) -> list[Answer]:
+        """Every trial of the space with what it reached, in the order of planning."""
         left_out = self._left_out() if self._sought.method.reads_cliff else {}
         return [
             self._with_values(answer, left_out.get(trial_id))

@@ -137,7 +137,7 @@ class _Session:
         self.ledger.fold_trials()
         known, latest = self.ledger.trials(), self.ledger.latest()
         self.code = code_version(Path(__file__).parent)
-        self.asking = asking(self.loaded, self.store)
+        self.asking = asking(self.loaded, self.store, warn=self._warn)
         cells = self.cells if self.asking is None else self.asking.known(known, latest)
         self.plan = make_plan(self.sweep.name, cells, known)
         self.difference = difference(

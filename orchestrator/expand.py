@@ -5,6 +5,8 @@ Must never know what of it is done already, nor how anything runs.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from orchestrator.errors import SpecError
 from orchestrator.expander import BASELINES, Cell, Expander, trial_id
 from orchestrator.order import in_order
@@ -19,11 +21,19 @@ from workloads.shared import shared_parts
 __all__ = ["BASELINES", "Cell", "expand", "sought", "trial_id"]
 
 
-def expand(loaded: LoadedSweep) -> list[Cell]:
+def _ignore(sentence: str) -> None:
+    """Tells nobody."""
+
+
+def expand(loaded: LoadedSweep, *, warn: Callable[[str], None] = _ignore) -> list[Cell]:
     """Returns all cells in the order in which they should run; equal cells are the first of them.
 
     Of a search these are the cells that it asks for whatever comes of them, with their baselines:
     all of some methods, none of others.
+
+    Args:
+        loaded: the sweep.
+        warn: hears of points that a search drew and that are no valid workload.
 
     Raises:
         SpecError: everything wrong with the file, the grids and the cells, each with its line.
@@ -32,7 +42,11 @@ def expand(loaded: LoadedSweep) -> list[Cell]:
     method = _method(loaded, expander)
     with shared_parts():
         if isinstance(method, Method):
-            return Sought(loaded, expander, method).foreseen()
+            found = Sought(loaded, expander, method)
+            foreseen = found.foreseen()
+            for sentence in found.passed_over():
+                warn(sentence)
+            return foreseen
         cells: dict[str, Cell] = {}
         for draft in expander.drafts():
             if draft.cell.trial_id not in cells:

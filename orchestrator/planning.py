@@ -33,12 +33,14 @@ class Plan:
         cells: wanted cells in running order.
         removed: rows of trials that the store knows and the sweep no longer wants.
         to_come: cells that a search may still ask for, at most.
+        passed_over: sentences about points that a search drew and that are no valid workload.
     """
 
     sweep: str
     cells: tuple[PlannedCell, ...]
     removed: tuple[TrialRow, ...] = ()
     to_come: int = 0
+    passed_over: tuple[str, ...] = ()
 
     @property
     def total(self) -> int:

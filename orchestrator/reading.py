@@ -34,6 +34,7 @@ __all__ = [
     "show",
     "sql",
     "status",
+    "sweep_delta",
 ]
 
 
@@ -224,6 +225,18 @@ def record(name: str, *, storage: str | None = None) -> Record:
     if found is None:
         raise InputError(f"{name}: a sweep that was started is needed, got none in {root}.")
     return found
+
+
+def sweep_delta(name: str, *, storage: str | None = None) -> float:
+    """The loss of score that a sweep counts as none.
+
+    Raises:
+        InputError: there is no such sweep, or it was never started.
+    """
+    from orchestrator.spec_load import load_bytes
+
+    kept = record(name, storage=storage)
+    return load_bytes(kept.data, source=kept.name, folder=Path()).sweep.delta
 
 
 def show(name: str, trial: str, *, storage: str | None = None) -> dict[str, Any]:

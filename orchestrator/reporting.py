@@ -8,9 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.actions import find_sweep, sweep_delta
 from orchestrator.code import newest_record
 from orchestrator.errors import InputError
+from orchestrator.reading import find_sweep, sweep_delta
 from results.place import Place
 from results.store import Store
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from orchestrator.errors import SpecError
+from orchestrator.errors import Problem, SpecError
 from orchestrator.expander import Cell, Draft, Expander
 from orchestrator.region import Choice, Dimension, Range, Region, region_of
 from orchestrator.search import Goal, Method, Question, Search, Space
@@ -33,6 +33,8 @@ class Sought:
         self._sweep = loaded.sweep
         self._broken = loaded.broken_grids
         self._tried: list[Cell] = []
+        self._passed_over: list[Problem] = []
+        self._told: set[tuple[str, str]] = set()
         self.space = self._space()
 
     def search(self) -> Search:
@@ -74,6 +76,17 @@ class Sought:
         """
         self.search()
         return self._tried
+
+    def passed_over(self) -> list[str]:
+        """What was wrong with points that the search drew since the last call; it passed them over.
+
+        Values differ from point to point, so each place of the file and each rule is told once.
+        """
+        found = {(problem.where, _rule(problem)): str(problem) for problem in self._passed_over}
+        self._passed_over.clear()
+        new = [sentence for key, sentence in found.items() if key not in self._told]
+        self._told |= set(found)
+        return [f"{sentence} Such points are passed over." for sentence in new]
 
     def cells(self, question: Question) -> list[Cell]:
         """The cell that a question asks for, behind the baseline that it is measured against.
@@ -132,8 +145,23 @@ class Sought:
         seeds = self._sweep.replicates.seeds if self._sweep.replicates else [None]
         goals = tuple(Goal(m.name, m.goal == "maximize") for m in self._sweep.metrics)
         return Space(
-            regions=tuple(regions), goals=goals, seeds=tuple(seeds), delta=self._sweep.delta
+            regions=tuple(regions),
+            goals=goals,
+            seeds=tuple(seeds),
+            delta=self._sweep.delta,
+            refused=self._refuses,
         )
+
+    def _refuses(self, grid: str, values: Mapping[str, Any]) -> bool:
+        """Whether a point is no valid workload, which its single values do not tell."""
+        region = self.space.region(grid)
+        number = self._numbers()[self.space.regions.index(region)]
+        before = dict(self._expander.problems)
+        with shared_parts():
+            draft = self._draft(region, number, values, seed=self.space.seeds[0])
+        self._passed_over += [found for found in self._expander.problems if found not in before]
+        self._expander.problems = before
+        return draft is None
 
     def _grids(self) -> list[Grid]:
         return self._sweep.grids or [Grid(name=self._sweep.name)]
@@ -194,6 +222,11 @@ class Sought:
         draft = self._draft(region, number, values, seed=seed)
         self._expander.problems = before
         return draft
+
+
+def _rule(problem: Problem) -> str:
+    """A message up to the value that it quotes."""
+    return problem.message.partition(", got")[0]
 
 
 def _first(

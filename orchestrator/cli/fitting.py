@@ -53,7 +53,7 @@ def cliff(
     as_json: AsJson = False,
 ) -> None:
     """Say at which measured sparsity the score breaks, or that it does not."""
-    from orchestrator.actions import find_sweep, sweep_delta
+    from orchestrator.reading import find_sweep, sweep_delta
     from results.cliff import cliff as find_cliff
     from results.cliff import missing, to_json
     from results.query import open_stores

@@ -150,6 +150,8 @@ def plan(
 
 
 def _show(found: Plan, ahead: Forecast | None, *, as_json: bool) -> None:
+    for sentence in found.passed_over:
+        note(sentence)
     if as_json:
         _emit(found, ahead)
     else:

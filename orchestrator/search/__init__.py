@@ -7,7 +7,7 @@ same history it asks for the same, so a search goes on after a resume by being a
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
@@ -81,6 +81,11 @@ class Goal:
     maximize: bool
 
 
+def _none(grid: str, values: Mapping[str, Any]) -> bool:
+    """Refuses no point."""
+    return False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Space:
     """Where a search may ask.
@@ -90,12 +95,19 @@ class Space:
         goals: what to look for, one or two.
         seeds: of the replicates; None in it stands for the file's own.
         delta: the loss of score that counts as none.
+        refused: (region, values) -> whether a point is no valid workload; always the same answer,
+            so that what is passed over needs no record.
     """
 
     regions: tuple[Region, ...]
     goals: tuple[Goal, ...]
     seeds: tuple[int | None, ...] = (None,)
     delta: float = 0.01
+    refused: Callable[[str, Mapping[str, Any]], bool] = _none
+
+    def allows(self, grid: str, values: Mapping[str, Any]) -> bool:
+        """Whether a point may be asked for: neither left out nor refused."""
+        return self.region(grid).allows(values) and not self.refused(grid, values)
 
     def region(self, name: str) -> Region:
         """The region of a name.

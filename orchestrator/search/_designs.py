@@ -17,7 +17,7 @@ __all__ = ["Design"]
 
 
 class Design:
-    """The first points of a sequence; one that comes again, or is left out, is passed over."""
+    """The first points of a sequence; one that comes again, or may not be, is passed over."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Design:
                 break
             grid, values = drawn(self._draw(number), self._space)
             key = key_of(grid, values)
-            known = key in points or not self._space.region(grid).allows(values)
+            known = key in points or not self._space.allows(grid, values)
             misses = misses + 1 if known else 0
             if not known:
                 points[key] = grid, values

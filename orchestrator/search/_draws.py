@@ -48,7 +48,7 @@ _BEGUN: Final = 2**20
 """Sets the draws of `enqueue` apart from all others."""
 
 MISSES: Final = 200
-"""Draws in a row that are known already, or left out, after which a space counts as used up."""
+"""Draws in a row that are known already, left out or refused, after which a space is used up."""
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -63,6 +63,8 @@ class Drawing(Method):
 
     def begun(self, space: Space) -> list[tuple[str, dict[str, Any]]]:
         """The points to begin with, (region, values); what they leave open is drawn at random.
+
+        One that is no valid workload is passed over.
 
         Raises:
             ValueError: one lies nowhere in the space; "rule, got value. way out."
@@ -80,7 +82,8 @@ class Drawing(Method):
                     f"enqueue[{number}]: a point's axes exist under its other values, got"
                     f" {lost[0]!r}. Leave it out, or add what it exists under."
                 )
-            found.append((grid, values))
+            if not space.refused(grid, values):
+                found.append((grid, values))
         return found
 
 

@@ -119,7 +119,7 @@ class Studied:
             study.sampler = self._sampler(seed_of(self._settings.seed, len(points), tried))
             trial = study.ask()
             grid, values = drawn(trial, self._space)
-            if key_of(grid, values) not in known and self._space.region(grid).allows(values):
+            if key_of(grid, values) not in known and self._space.allows(grid, values):
                 return grid, values
             study.tell(trial, state=TrialState.FAIL)
         return None

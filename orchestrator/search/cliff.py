@@ -63,7 +63,7 @@ class Config(Method):
         Raises:
             ValueError: a grid has no such axis or several, or another one that is no list.
         """
-        curves = [curve for region in space.regions for curve in self._curves(region)]
+        curves = [curve for region in space.regions for curve in self._curves(region, space)]
         if not 1 <= len(curves) <= MOST_ARMS:
             raise ValueError(
                 f"a search for the break follows 1 to {MOST_ARMS} curves, got {len(curves)}."
@@ -71,7 +71,7 @@ class Config(Method):
             )
         return Cliff(self, space, curves)
 
-    def _curves(self, region: Region) -> Iterator[_Curve]:
+    def _curves(self, region: Region, space: Space) -> Iterator[_Curve]:
         dimension, name = self._sparsity(region)
         others = [other for other in region.dimensions if other is not dimension]
         columns = []
@@ -86,10 +86,9 @@ class Config(Method):
             )
         for chosen in itertools.product(*columns):
             fixed = {key: value for part in chosen for key, value in part.items()}
+            points = (region.kept({**fixed, **option}) for option in _options(dimension))
             levels = {
-                float(option[name]): region.kept({**fixed, **option})
-                for option in _options(dimension)
-                if region.allows({**fixed, **option})
+                float(point[name]): point for point in points if space.allows(region.name, point)
             }
             if len(levels) > 1:
                 yield _Curve(region.name, name, dict(sorted(levels.items())))

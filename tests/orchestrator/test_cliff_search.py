@@ -32,8 +32,8 @@ def answered(search, truth):
     return history
 
 
-def space(*regions, seeds=(None,)):
-    return Space(regions=regions, goals=(Goal("val_accuracy", True),), seeds=seeds)
+def space(*regions, **more):
+    return Space(regions=regions, goals=(Goal("val_accuracy", True),), **more)
 
 
 def test_two_curves_share_the_trials_by_need():
@@ -78,6 +78,19 @@ def test_levels_of_a_range_lie_evenly_between_its_ends():
     levels = sorted(question.values["share"] for question in search.ask([]))
     assert (levels[0], levels[-1]) == (0.1, 0.9)
     assert np.diff(levels) == pytest.approx(0.16, abs=0.005)
+
+
+def test_levels_that_are_no_valid_workload_are_left_out():
+    """Were every second level refused, the others would be asked for."""
+    levels = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
+    search = Config(trials=20, target_width=0.001).build(
+        space(
+            region({"share": levels}),
+            refused=lambda grid, values: grid == "g" and round(values["share"] * 10) % 2 == 1,
+        )
+    )
+    history = answered(search, lambda v: (v["share"], 2.0, 0.003))
+    assert sorted(answer.values["share"] for answer in history) == levels[::2]
 
 
 def region(parameters, *, name="g", **more):
