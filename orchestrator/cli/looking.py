@@ -50,11 +50,21 @@ def ls(storage: Storage = None, as_json: AsJson = False) -> int:
     return 2 if unread else 0
 
 
-def status(name: Name, storage: Storage = None, as_json: AsJson = False) -> None:
+def status(
+    name: Name,
+    replicates: Annotated[
+        bool, typer.Option("--replicates", help="What adaptive replicates decided of each cell.")
+    ] = False,
+    storage: Storage = None,
+    as_json: AsJson = False,
+) -> None:
     """Say how far a sweep is, per grid, and what failed."""
     from orchestrator import actions
 
     found = actions.status(name, storage=storage)
+    if replicates:
+        _print_decided(found, storage=storage, as_json=as_json)
+        return
     if as_json:
         emit_json(document(found))
         return
@@ -80,6 +90,38 @@ def _print_state(found: SweepStatus) -> None:
     done = found.counts.get("completed", 0) + found.counts.get("stopped", 0)
     if done < found.total and not found.driver:
         note(f"Next: cliffsweep resume {found.sweep}")
+
+
+def _print_decided(found: SweepStatus, *, storage: str | None, as_json: bool) -> None:
+    """Prints a line a cell: its seeds, mean and interval, its side of the line and its rank."""
+    from orchestrator.cli.apart import Apart
+    from orchestrator.decisions import decisions
+
+    cells = decisions(found.sweep, storage=storage)
+    if as_json:
+        emit_json(document(found) | {"cells": [asdict(c) | {"open": c.open} for c in cells]})
+        return
+    apart = {
+        grid: Apart([c.config for c in cells if c.grid == grid]) for grid in {c.grid for c in cells}
+    }
+    rows = [
+        (
+            cell.grid,
+            apart[cell.grid].of(cell.config),
+            f"{cell.completed} of {len(cell.trials)}",
+            None if cell.mean is None else f"{cell.mean:.4f}",
+            None if cell.interval is None else f"{cell.interval[0]:.4f} to {cell.interval[1]:.4f}",
+            cell.side,
+            cell.rank,
+        )
+        for cell in cells
+    ]
+    columns = ["grid", "cell", "seeds", "mean score", "interval", "side", "rank"]
+    print_table(columns, rows, right=("seeds", "mean score"))
+    settled = sum(not cell.open for cell in cells)
+    lines = {cell.line for cell in cells if cell.line is not None}
+    line = f"; the line is {lines.pop():g}" if len(lines) == 1 else ""
+    note(f"{found.sweep}: {settled} of {len(cells)} cells are decided{line}")
 
 
 def document(found: SweepStatus) -> dict[str, Any]:

@@ -12,10 +12,10 @@ from typing import Any, ClassVar, Final
 from pydantic import Field
 
 from orchestrator.region import Choice, Region
-from orchestrator.replicating import Replicated, further
+from orchestrator.replicating import Decision, Replicated, decide, further
 from orchestrator.search import Answer, Method, Question, Space
 
-__all__ = ["Config", "points_of", "seeds_of"]
+__all__ = ["Config", "Replicating", "points_of", "seeds_of"]
 
 RANKED: Final = "activation"
 """The axis whose values are ranked: of cells that differ in nothing else one is first."""
@@ -58,9 +58,7 @@ class Replicating:
 
     def ask(self, history: Sequence[Answer]) -> Sequence[Question] | None:
         """All cells with the file's seeds; then a seed more for each cell that is undecided."""
-        found: dict[str, list[Answer]] = {key: [] for key in self._points}
-        for answer in history:
-            found.get(_key(answer.grid, answer.values), []).append(answer)
+        found = self.answers(history)
         first = [
             Question(grid=grid, values=values, seed=seed)
             for seed in self._space.seeds
@@ -69,12 +67,26 @@ class Replicating:
         ]
         if first:
             return first
-        cells = [self._cell(key, answers) for key, answers in found.items()]
-        keys = further(cells, most=self._settings.most, until=self._settings.until)
+        keys = further(self.cells(found), most=self._settings.most, until=self._settings.until)
         more = [self._next(key, found[key]) for key in keys]
         if not more and all(answer.ended for answer in history):
             return None
         return more
+
+    def answers(self, history: Sequence[Answer]) -> dict[str, list[Answer]]:
+        """The trials of each point, by its key; none of points that no trial was asked for."""
+        found: dict[str, list[Answer]] = {key: [] for key in self._points}
+        for answer in history:
+            found.get(_key(answer.grid, answer.values), []).append(answer)
+        return found
+
+    def cells(self, answers: Mapping[str, Sequence[Answer]]) -> list[Replicated]:
+        """What is known of each point, in their order."""
+        return [self._cell(key, some) for key, some in answers.items()]
+
+    def decided(self, cells: Sequence[Replicated]) -> dict[str, Decision]:
+        """Key -> what its seeds say so far."""
+        return decide(cells, most=self._settings.most, until=self._settings.until)
 
     def _next(self, key: str, answers: Sequence[Answer]) -> Question:
         asked = {answer.seed for answer in answers}
