@@ -227,10 +227,14 @@ def drive(
     from orchestrator.foreseeing import judged
     from orchestrator.runners.choose import coming_up, runner_maker
 
+    def warn(sentence: str) -> None:
+        if listener is not None:
+            listener.warned(sentence)
+
     joined = None if runner == "inline" else ready_to_join(address)
     store = opened(root)
     with coming_up(runner, address=joined, fresh=not store.holds("sweep")) as ahead:
-        cells = cells_of(loaded, folders, warn=listener.warned if listener else _ignore)
+        cells = cells_of(loaded, folders, warn=warn)
         chosen = options or Options()
         asked = planned(loaded, store)[0] if chosen.only else []
         chosen = replace(chosen, kinds=tuple(folders), only=_only(chosen.only, [*cells, *asked]))
