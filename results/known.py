@@ -6,14 +6,13 @@ only loose events are Python objects.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 
 import pyarrow as pa
 
 from results.columns import from_values, to_values
+from results.event_folds import Fold
 from results.events import Event, EventKey, to_table
-from results.schema import EVENTS
 
 __all__ = ["KnownEvents"]
 
@@ -26,8 +25,7 @@ class KnownEvents:
     def __init__(self) -> None:
         """Knows nothing yet."""
         self._loose: dict[EventKey, Event] = {}
-        self._table: pa.Table = pa.Table.from_batches([], schema=EVENTS)
-        self._sides: dict[str, tuple[int, ...]] = {}
+        self._fold = Fold()
 
     def __contains__(self, key: EventKey) -> bool:
         return key in self._loose or self.folded(key)
@@ -38,7 +36,7 @@ class KnownEvents:
 
     def folded(self, key: EventKey) -> bool:
         """Whether the fold holds it."""
-        return _side(key.attempt, ended=key.side == "end") in self._sides.get(key.trial_id, ())
+        return self._fold.holds(key)
 
     def get(self, key: EventKey) -> Event | None:
         """The event of a key; None if it is not known."""
@@ -49,37 +47,22 @@ class KnownEvents:
 
     def values(self) -> Iterator[Event]:
         """All events, the folded ones first; each object is made when it is asked for."""
-        for batch in self._table.to_batches(max_chunksize=_AT_A_TIME):
+        for batch in self._fold.table.to_batches(max_chunksize=_AT_A_TIME):
             yield from Event.from_table(pa.Table.from_batches([batch]))
         yield from self._loose.values()
 
-    def take_fold(self, table: pa.Table) -> None:
-        """Takes in a fold; it holds all that earlier ones held.
-
-        Args:
-            table: of the schema `EVENTS`.
-        """
-        sides: defaultdict[str, list[int]] = defaultdict(list)
-        columns = (to_values(table.column(name)) for name in ("trial_id", "attempt", "status"))
-        for trial_id, attempt, status in zip(*columns, strict=True):
-            sides[trial_id].append(_side(attempt, ended=status != "running"))
-        same: dict[tuple[int, ...], tuple[int, ...]] = {}  # Nearly all trials have but one attempt.
-        self._sides = {id_: same.setdefault(found := tuple(n), found) for id_, n in sides.items()}
-        self._table = table
+    def take_fold(self, fold: Fold) -> None:
+        """Takes in a fold; it holds all that earlier ones held."""
+        self._fold = fold
         self._loose = {key: event for key, event in self._loose.items() if not self.folded(key)}
 
     def table(self) -> pa.Table:
         """All events by trial and attempt, each attempt's start before its end."""
         loose = to_table(list(self._loose.values()))
-        both = pa.concat_tables([self._table, loose]).combine_chunks()
+        both = pa.concat_tables([self._fold.table, loose]).combine_chunks()
         rows = zip(*(to_values(both.column(n)) for n in _ORDER), range(both.num_rows), strict=True)
         order = [row[-1] for row in sorted((t, a, s != "running", i) for t, a, s, i in rows)]
         return both.take(from_values(order, pa.int64()))
 
 
 _ORDER = ("trial_id", "attempt", "status")
-
-
-def _side(attempt: int, *, ended: bool) -> int:
-    """One number for an attempt's start, the next one for its end."""
-    return 2 * attempt + ended

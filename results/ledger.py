@@ -19,6 +19,7 @@ import pyarrow as pa
 from results import trials as trial_rows
 from results.compacted import PREFIX, read_compacted
 from results.errors import StorageError
+from results.event_folds import Replaced, read_fold
 from results.events import (
     Event,
     EventFiles,
@@ -38,8 +39,6 @@ __all__ = ["Event", "Ledger", "TrialRow"]
 
 FOLD_AT: Final = 500
 """Loose events from which on `Ledger.fold` folds them."""
-
-
 TRIALS_FOLD_AT: Final = 50
 """Files of trials from which on `Ledger.fold_trials` folds them."""
 
@@ -65,6 +64,7 @@ class Ledger:
         self._sweep = sweep
         self._clock = clock
         self._known = KnownEvents()
+        self._replaced = Replaced()
         self._fold_number = 0
 
     def add(self, rows: Sequence[TrialRow]) -> None:
@@ -78,13 +78,8 @@ class Ledger:
         now = self._now()
         stamped = [replace(row, created_at=row.created_at or now) for row in rows]
         data = encode(trial_rows.to_table(stamped), kind="trials")
-        number = (
-            max(
-                (number for number, _ in trial_rows.trial_files(self._store.list("trials/"))),
-                default=0,
-            )
-            + 1
-        )
+        files = trial_rows.trial_files(self._store.list("trials/"))
+        number = max((number for number, _ in files), default=0) + 1
         while not self._store.create(f"trials/{number:06d}.parquet", data):
             number += 1
 
@@ -191,11 +186,16 @@ class Ledger:
         """
         files = self._refresh()
         self._delete_folded(files)
-        if sum(not self._known.folded(key) for key in files.loose) < at:
+        fresh = [name for key, name in files.loose.items() if not self._known.folded(key)]
+        if len(fresh) < at:
             return False
         data = encode(self._known.table(), kind="events")
+        name = fold_name(files.number + 1)
         # Create-only, so that of two folds at once one loses and repeats itself later.
-        return self._store.create(fold_name(files.number + 1), data)
+        if not self._store.create(name, data):
+            return False
+        self._replaced.add([*fresh, *filter(None, [files.fold])], at=self._store.modified(name))
+        return True
 
     def sweep_superseded(self) -> list[str]:
         """Deletes superseded segments, finals, compacted files and events, at least 60 s old.
@@ -259,8 +259,8 @@ class Ledger:
         """Reads the events that appeared since the last call."""
         while True:
             files = sort_event_names(self._store.list("events/"))
-            self._read_fold(files)
             try:
+                self._read_fold(files)
                 fresh = [key for key in files.loose if key not in self._known]
                 contents = self._store.read_all([files.loose[key] for key in fresh])
                 for key, data in zip(fresh, contents, strict=True):
@@ -275,7 +275,7 @@ class Ledger:
         """Reads the newest fold once; its rows win over loose files of the same key."""
         if files.fold is None or files.number == self._fold_number:
             return
-        self._known.take_fold(self._table(files.fold, self._store.read(files.fold)))
+        self._known.take_fold(read_fold(self._store, files.fold))
         self._fold_number = files.number
 
     def _events(self, name: str, data: bytes) -> list[Event]:
@@ -285,14 +285,15 @@ class Ledger:
         return decode(data, kind="events", where=self._store.where(name))
 
     def _delete_folded(self, files: EventFiles) -> list[str]:
-        """Deletes what the newest fold holds, once that fold is old enough."""
+        """Deletes what the newest fold holds, or until it is old enough what one before it did."""
         written = self._store.modified(files.fold) if files.fold else None
-        if written is None or self._clock() - written < SUPERSEDED_AGE_S:
+        if written is None:
             return []
-        gone = [
-            *files.older,
-            *(name for key, name in files.loose.items() if self._known.folded(key)),
-        ]
+        due = set(self._replaced.due(self._clock()))
+        gone = [name for name in (*files.older, *files.loose.values()) if name in due]
+        if self._clock() - written >= SUPERSEDED_AGE_S:
+            held = (name for key, name in files.loose.items() if self._known.folded(key))
+            gone = [*files.older, *held]
         for name in gone:
             self._store.delete(name)
         return gone

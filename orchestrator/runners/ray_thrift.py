@@ -1,21 +1,26 @@
-"""Spares Tune two things that it would do again for every trial, or for every worker.
+"""Spares Tune what it would do again for every trial, or for every worker.
 
 Knows nothing of trials. Tune asks the cluster's head five times a trial whether it knows the class
 of its workers, and unpickles it, though the driver itself has registered it: 7 of the 36 ms that a
 trial cost it. And it asks for workers with an environment of their own, for the sake of one
 variable of another library; such workers begin as new processes by way of an agent, and with the
 variables go the driver's AWS keys, which Ray logs and shows to whoever lists actors. Each machine
-finds its own keys. Where a later version no longer has these names of Tune's (seen with Ray 2.60)
+finds its own keys. It writes its own state of all trials when a wave begins and ends, for a restore
+that nobody asks for, and keeps a list of every object that it could not write: 2 ms and 1.4 KB a
+trial. Where a later version no longer has these names of Tune's (seen with Ray 2.60)
 nothing is changed, and tests say whether that is right.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import gc
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-__all__ = ["plain_actors", "remembered_trainables"]
+__all__ = ["give_memory_back", "plain_actors", "remembered_trainables", "unsaved_state"]
 
 
 def plain_actors() -> None:
@@ -31,6 +36,26 @@ def plain_actors() -> None:
             return cache._cache[trainable]
 
         type.__setattr__(class_cache._ActorClassCache, "get", get)
+
+
+def unsaved_state() -> None:
+    """Has Tune write an empty state of its own: what is needed of a wave is in the store."""
+    with contextlib.suppress(ImportError, AttributeError):
+        from ray.tune.execution.tune_controller import TuneController
+
+        def save_to_dir(tune: Any) -> None:  # noqa: ANN401
+            file = Path(tune.experiment_state_path)  # That there is one is looked at.
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text('{"trial_data": []}')
+
+        type.__setattr__(TuneController, "save_to_dir", save_to_dir)
+
+
+def give_memory_back() -> None:
+    """Returns to the system what a wave has freed, where the C library is one that keeps it."""
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 @contextlib.contextmanager

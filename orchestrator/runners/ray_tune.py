@@ -35,7 +35,12 @@ from orchestrator.runners.ray_parts import (
 )
 from orchestrator.runners.ray_seen import refuse_unseen
 from orchestrator.runners.ray_survival import count_no_loggers, survive_memory_kills
-from orchestrator.runners.ray_thrift import plain_actors, remembered_trainables
+from orchestrator.runners.ray_thrift import (
+    give_memory_back,
+    plain_actors,
+    remembered_trainables,
+    unsaved_state,
+)
 from orchestrator.runners.scratch import scratch
 from orchestrator.spec import Resources
 
@@ -114,6 +119,7 @@ class Runner:
             line = Line(source, places, most=self._max_concurrent)
             while not (source.finished or source.stopping):
                 _Wave(source, line, max(WAVE_TRIALS, WAVE_PER_SLOT * places.slots)).fit()
+                give_memory_back()
 
 
 class _WaveOver(Exception):
@@ -143,6 +149,7 @@ class _Wave:
         survive_memory_kills()
         count_no_loggers()
         plain_actors()
+        unsaved_state()
         logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
         with scratch() as folder, remembered_trainables():
             try:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+from results.event_folds import Fold
 from results.events import Event, EventKey, in_order, to_table
 from results.known import KnownEvents
 
@@ -25,7 +26,7 @@ def known():
     found = KnownEvents()
     for one in LOOSE:
         found[one.key] = one
-    found.take_fold(to_table(in_order(FOLDED)))
+    found.take_fold(Fold.of(to_table(in_order(FOLDED))))
     return found
 
 
@@ -48,7 +49,7 @@ def test_a_table_of_all_is_in_order():
 def test_a_fold_wins_over_loose_events_and_over_the_fold_before():
     found = known()
     found[FOLDED[1].key] = event("b", 0, "completed")
-    found.take_fold(known().table())
+    found.take_fold(Fold.of(known().table()))
     assert in_order(found.values()) == in_order([*FOLDED, *LOOSE])
     assert all(found.folded(one.key) for one in [*FOLDED, *LOOSE])
 

@@ -170,6 +170,39 @@ def test_folding_keeps_every_event_and_every_promise(ledger, store, clock):
     assert len(Ledger(store, sweep="s", clock=clock).events()) == 16
 
 
+def test_what_an_old_fold_replaced_goes_though_the_newest_is_young(
+    ledger, store, clock, monkeypatch
+):
+    made = {}
+    monkeypatch.setattr(Store, "modified", lambda self, name: made.setdefault(name, clock.now))
+    for n in range(4):
+        for trial in range(3):
+            ledger.record(_event(f"t{n}{trial}", 0, "running"))
+        assert ledger.fold(at=3)
+        clock.now += 25
+    # 100 s, 75 s, 50 s and 25 s old: what the first two replaced is due.
+    ledger.fold()
+    left = [f"events/t{n}{trial}.a0.run.parquet" for n in (2, 3) for trial in range(3)]
+    folds = [f"events/fold-00000{n}.parquet" for n in (2, 3, 4)]
+    assert store.list("events/") == sorted([*folds, *left])
+    assert len(ledger.events()) == len(Ledger(store, sweep="s").events()) == 12
+
+
+def test_a_fold_is_read_once_in_a_process(ledger, store, monkeypatch):
+    for trial in range(5):
+        ledger.record(_event(f"t{trial}", 0, "running"))
+    assert ledger.fold(at=5)
+    read, names = Store.read, []
+    monkeypatch.setattr(Store, "read", lambda self, name: (names.append(name), read(self, name))[1])
+    for _ in range(3):
+        assert not Ledger(store, sweep="s").record(_event("t3", 0, "running"))
+    assert names == ["events/fold-000001.parquet"]
+    copy = Store(store.root)
+    copy.put("events/fold-000001.parquet", b"another file of that name")
+    with pytest.raises(SchemaError):
+        Ledger(copy, sweep="s").events()
+
+
 def test_a_reader_that_meets_a_fold_halfway_starts_again(ledger, store, clock):
     class Vanishing(Store):
         """Folds and deletes the loose events right after the first listing."""
