@@ -192,4 +192,10 @@ def network(*names: str) -> Iterator[tuple[Switch, list[Host]]]:
 def environment(**more: str) -> dict[str, str]:
     """This process's environment for a command on a machine, without what Ray was told here."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
-    return kept | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"} | more
+    here = {
+        # Jobs of a cluster run the first `python` on the path of its nodes.
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    return kept | here | more
