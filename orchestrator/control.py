@@ -30,6 +30,7 @@ __all__ = [
     "asked_to_cancel",
     "cancel",
     "cancelled",
+    "heeded",
     "killable",
     "stale",
     "stop_at_rung",
@@ -109,6 +110,30 @@ def stops_at_rung(attempt: Attempt) -> bool:
 def asked_to_cancel(attempt: Attempt) -> Asked:
     """The look for a request to cancel this attempt."""
     return Asked(Store(attempt.root), _name(attempt.trial_id, attempt.number))
+
+
+@contextlib.contextmanager
+def heeded(asked: Asked, act: Callable[[], None]) -> Iterator[None]:
+    """Acts once what is looked for was asked for, as long as the block lasts.
+
+    A thread looks, since a driver whose trials all run, or are about to, does nothing else for
+    hours.
+    """
+    over = threading.Event()
+
+    def watch() -> None:
+        while not asked():
+            if over.wait(_LOOK_EVERY_S):
+                return
+        act()
+
+    thread = threading.Thread(target=watch, name="heeded", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def stale(store: Store) -> list[str]:

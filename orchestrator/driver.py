@@ -15,7 +15,7 @@ from orchestrator.asking import Asking, asking
 from orchestrator.attempt import Attempt, Outcome
 from orchestrator.budget import Meter
 from orchestrator.code import keep, newest_record
-from orchestrator.control import STOP, Asked, stale
+from orchestrator.control import STOP, Asked, heeded, stale
 from orchestrator.difference import Difference, difference
 from orchestrator.ending import Ends
 from orchestrator.errors import GateError, Interrupted, LeaseError
@@ -203,7 +203,8 @@ class _Session:
         asked += self.asking.demands if self.asking is not None else []
         demands = dict.fromkeys(map(self.options.override, asked))
         try:
-            make_runner(tuple(demands)).run(queue)
+            with heeded(Asked(self.store, STOP), queue.stop):
+                make_runner(tuple(demands)).run(queue)
         except KeyboardInterrupt:
             raise Interrupted(f"{self.sweep.name}: ended at once.", sweep=self.sweep.name) from None
         self.ledger.fold()
@@ -213,7 +214,6 @@ class _Session:
         return queue.tally
 
     def _queue(self, left: Sequence[Cell], lease: Lease) -> TrialQueue:
-        asked_to_stop = Asked(self.store, STOP)
         self.by_id |= {cell.trial_id: cell for cell in left}
         queue = TrialQueue(
             [cell.trial_id for cell in left],
@@ -223,7 +223,7 @@ class _Session:
                 max_failed=self.sweep.max_failed_trials.of(self.most),
                 max_consecutive=self.sweep.max_consecutive_failures,
             ),
-            may_start=lambda: not lease.lost and not asked_to_stop(),
+            may_start=lambda: not lease.lost,
             on_start=lambda attempt: self._started(queue, attempt),
             on_outcome=lambda outcome, verdict: self._ended(queue, outcome, verdict),
             on_stop=lambda: self.store.put(self.leave, b""),

@@ -118,8 +118,6 @@ def cancel(
     whole = not trials and where is None
     statuses = ("running",) if whole else ("running", "planned", "failed", "cancelled")
     chosen = select(name, storage=storage, statuses=statuses, trials=trials, where=where)
-    if whole:
-        store.put(control.STOP, b"")
     ledger = Ledger(store, sweep=name)
     latest = ledger.latest()
     for trial_id in chosen:
@@ -127,6 +125,9 @@ def cancel(
         running = event is not None and event.status == "running"
         attempt = event.attempt if event is not None and running else ledger.attempts(trial_id)
         control.cancel(store, trial_id, attempt, now=now)
+    if whole:
+        # Last, for at its sight all trials leave, those too that began meanwhile or are about to.
+        store.put(control.STOP, b"")
     return Cancelled(trials=tuple(chosen), whole=whole)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from orchestrator.attempt import Attempt, Outcome
 from orchestrator.checkpoints import Checkpoints, Pace
 from orchestrator.code import folder_here
-from orchestrator.control import asked_to_cancel
+from orchestrator.control import asked_to_cancel, cancelled
 from orchestrator.entries import Entries, device_of
 from orchestrator.failures import (
     Cancelled,
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from workloads.state import State
 
 __all__ = ["Attempt", "Course", "Outcome", "run_trial", "trial_in_rungs"]
-
 
 Course = Generator[Rung, bool, Outcome]  # An attempt that halts at its rungs.
 _BEFORE: Final = "stopped early, before its process died; nothing was left to train."
@@ -229,9 +228,10 @@ class _Run:
 
     def _leaving(self) -> Exception | None:
         """Why the trial should save itself and end now, if it should."""
-        if self._asked_to_cancel():
+        leave = self._asked_to_leave()  # Who cancels the whole sweep asks for both.
+        if self._asked_to_cancel() or (leave and cancelled(self._attempt)):
             return Cancelled("cancelled by the user; a retry goes on from its checkpoint.")
-        if self._asked_to_leave():
+        if leave:
             return Stopped("left when asked to; it goes on from its checkpoint.")
         return None
 
