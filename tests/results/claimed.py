@@ -33,6 +33,7 @@ class Simulation:
             curves: {name: {step: value}} of the whole model.
             layers: {layer: {name: {step: value}}}.
             score: (own accuracy, baseline's trial id).
+            config: `train: {steps: 1}` ends a run there, any other goes on to `STEPS`.
         """
         config = {
             "task": {"kind": TASKS.get(model, "fashion_mnist")},
@@ -87,7 +88,7 @@ def _train(store, sweep, run):
     """Writes the rows of a run; returns its two events."""
     shared = {"sweep": sweep, "trial_id": run["id"], "attempt": 0, "ts": START}
     writer = Writer(store, sweep=sweep, trial_id=run["id"], attempt=0, every_s=3600)
-    for step in sorted({*run["rows"], STEPS}):
+    for step in sorted({*run["rows"], run["config"]["train"].get("steps", STEPS)}):
         values = run["rows"].get(step, {})
         inside = {layer: named for layer, named in values.items() if layer is not None}
         writer.write(step, values.get(None, {}), inside)
@@ -120,6 +121,14 @@ def growth(sim, *, end=0.75, highest=0.92, spread=0.01, seeds=SEEDS):
             curves={"sparsity": {0: 0.5, STEPS: end + more}},
             layers={"blocks.1.mlp.act": {"sparsity": {0: 0.5, 50: highest + more, STEPS: end}}},
         )
+
+
+def barely_trained(sim, *, seeds=range(30)):
+    """A2: more seeds than any other setting has, of a single update that changes nothing."""
+    for seed in seeds:
+        values = {"sparsity": {0: 0.5, 1: 0.5 + noise(seed, 0.01)}}
+        layers = {"blocks.1.mlp.act": values}
+        sim.add("gpt_nano", "relu", seed, curves=values, layers=layers, train={"steps": 1})
 
 
 OTHERS = {0.25: "norms", 0.5: "activations"}

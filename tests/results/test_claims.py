@@ -133,6 +133,16 @@ def test_a_change_without_any_effect_beats_nothing(tmp_path):
     assert (same.value, same.verdict) == (0.0, "not supported")
 
 
+def test_sparsity_is_asked_of_cells_with_more_than_one_update(tmp_path):
+    sim = Simulation()
+    claimed.barely_trained(sim)
+    alone = held(sim.write(tmp_path / "alone"))["A2"]
+    assert (alone.cells, alone.verdict) == (0, "not enough data")
+    claimed.growth(sim)
+    both = held(sim.write(tmp_path / "both"))["A2"]
+    assert (both.cells, both.seeds, both.verdict) == (3, 3, "supported")
+
+
 def test_one_part_without_data_leaves_a_claim_open(tmp_path):
     sim = Simulation()
     claimed.spikes(sim, gradients=[1.0])
