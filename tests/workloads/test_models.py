@@ -196,6 +196,11 @@ class TestGPTNano:
         tokens = torch.randint(10, (2, 16))
         torch.testing.assert_close(module(tokens[:, :5]), module(tokens)[:, :5])
 
+    def test_longer_inputs_are_refused(self) -> None:
+        module = built(model("gpt_nano"), inputs=(16,)).eval()
+        with pytest.raises(ValueError, match=r"at most the 16 tokens .* got 17\. Shorten it"):
+            module(torch.randint(10, (2, 17)))
+
     def test_rotary_needs_an_even_width_per_head(self) -> None:
         problem = refused("gpt_nano", width=12, heads=4)
         assert "got 12 / 4 = 3. Take width 16." in problem

@@ -125,7 +125,7 @@ def test_a_plane_of_tokens_keeps_its_axes_apart() -> None:
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"channels": 10, "heads": 4}, "got width 10 and heads 4. Take width 8."),
+        ({"channels": 10, "heads": 4}, "got channels 10 and heads 4. Take channels 8."),
         ({"kernel": 4}, "kernel is odd, got 4. Take 5."),
         ({"phase": "none"}, "'absolute' or 'residual'"),
     ],

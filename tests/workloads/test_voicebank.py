@@ -78,6 +78,8 @@ def broken(root: Path, problem: str) -> Path:
         write(file, samples[:7])
     elif problem == "torn":
         file.write_bytes(b"RIFF")
+    elif problem == "cut off":
+        file.write_bytes(file.read_bytes()[:-100])
     elif problem == "partner":
         file.rename(file.with_name("p9_002.wav"))
         file = root / FOLDERS["validation"][1] / "p9_001.wav"
@@ -95,6 +97,7 @@ def broken(root: Path, problem: str) -> Path:
         ("empty", "needs samples, got an empty clip."),
         ("length", "is as long as its clean partner, got 7 samples and 3000."),
         ("torn", "needs a wave file of PCM, got EOFError"),
+        ("cut off", "needs the 3000 samples that its head tells of, got 2950."),
         ("partner", "needs a partner for each file of clean_testset_wav, got no such file"),
         ("folder", "needs wave files, got none."),
     ],

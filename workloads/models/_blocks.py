@@ -29,12 +29,12 @@ def norms_by_site(norm: Norm, *, default: str) -> tuple[Norm, Norm]:
     return norm, usual
 
 
-def check_heads(width: int, heads: int, *, rotary: bool = False) -> None:
-    """Raises ValueError where `heads` heads of one size do not make up `width`."""
+def check_heads(width: int, heads: int, *, rotary: bool = False, field: str = "width") -> None:
+    """Raises ValueError where `heads` heads of one size do not make up `width`, a model's field."""
     if width % heads:
         raise ValueError(
-            f"width is a multiple of heads, got width {width} and heads {heads}."
-            f" Take width {heads * max(1, round(width / heads))}."
+            f"{field} is a multiple of heads, got {field} {width} and heads {heads}."
+            f" Take {field} {heads * max(1, round(width / heads))}."
         )
     if rotary and width // heads % 2:
         raise ValueError(
@@ -61,7 +61,16 @@ class Rotary(nn.Module):
         self.register_buffer("turn", torch.view_as_real(turn), persistent=False)
 
     def forward(self, x_BTNHK: Tensor) -> Tensor:
-        """(batch, tokens, any, heads, head width) to the same shape, computed in float32."""
+        """(batch, tokens, any, heads, head width) to the same shape, computed in float32.
+
+        Raises:
+            ValueError: There are more tokens than positions.
+        """
+        if x_BTNHK.shape[1] > len(self.turn):
+            raise ValueError(
+                f"rotary position: a sequence has at most the {len(self.turn)} tokens that the"
+                f" model was built for, got {x_BTNHK.shape[1]}. Shorten it, or build a longer one."
+            )
         pairs = torch.view_as_complex(x_BTNHK.float().view(*x_BTNHK.shape[:-1], -1, 2))
         turn = torch.view_as_complex(self.turn[: x_BTNHK.shape[1]].float())
         return torch.view_as_real(pairs * turn).flatten(-2).type_as(x_BTNHK)

@@ -60,7 +60,7 @@ class Config(Model):
 
     @model_validator(mode="after")
     def _sizes_fit(self) -> Self:
-        check_heads(self.channels, self.heads)
+        check_heads(self.channels, self.heads, field="channels")
         if self.kernel % 2 == 0:
             raise ValueError(f"kernel is odd, got {self.kernel}. Take {self.kernel + 1}.")
         return self

@@ -25,6 +25,7 @@ _FOLDERS = {
     "train": ("clean_trainset_28spk_wav", "noisy_trainset_28spk_wav"),
     "validation": ("clean_testset_wav", "noisy_testset_wav"),
 }
+_SHORTEST_HEAD = 44  # bytes before the samples of a wave file of PCM
 _BELOW = ("", "VoiceBank+DEMAND", "voicebank_demand")
 _REMEDY = (
     "Get VoiceBank+DEMAND (doi 10.7488/ds/2117), resample its four folders to 16 kHz"
@@ -106,7 +107,7 @@ def _head(file: Path, *, rate: int) -> int:
     """Returns the number of samples.
 
     Raises:
-        DataError: It is not mono 16 bit PCM of that rate, or empty.
+        DataError: It is not mono 16 bit PCM of that rate, or empty, or cut off.
     """
     try:
         with wave.open(str(file), "rb") as sound:
@@ -121,6 +122,11 @@ def _head(file: Path, *, rate: int) -> int:
         )
     if not frames:
         raise DataError(f"{file}: needs samples, got an empty clip. {_REMEDY}")
+    held = (file.stat().st_size - _SHORTEST_HEAD) // 2
+    if held < frames:
+        raise DataError(
+            f"{file}: needs the {frames} samples that its head tells of, got {held}. {_REMEDY}"
+        )
     return frames
 
 
