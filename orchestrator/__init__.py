@@ -9,7 +9,8 @@ from importlib import import_module
 from typing import Any
 
 _VERBS = {
-    **dict.fromkeys(("ls", "plan", "show", "sql", "status", "validate"), "actions"),
+    **dict.fromkeys(("plan", "resume", "run", "validate"), "actions"),
+    **dict.fromkeys(("ls", "show", "sql", "status"), "reading"),
     "cancel": "mending",
     "claims": "claiming",
     "compact": "keeping",
@@ -17,8 +18,6 @@ _VERBS = {
     "export": "comparing",
     "foresee": "foreseeing",
     "import_sweep": "importing",
-    "resume": "running",
-    "run": "running",
     "report": "reporting",
     "submit": "submitting",
     "verify_report": "reporting",

@@ -14,6 +14,7 @@ from orchestrator.clusters import storage_of
 from orchestrator.code import kinds_folders, sweep_files
 from orchestrator.collector import collector_rests
 from orchestrator.errors import InputError
+from orchestrator.hearing import heard
 from orchestrator.imports import heavy_imports
 from orchestrator.paths import run_directory, storage_root
 from orchestrator.probe import opened
@@ -130,7 +131,7 @@ def plan(
 
 
 def run(
-    path: str | Path | Mapping[str, Any],
+    spec: str | Path | Mapping[str, Any],
     *,
     storage: str | None = None,
     kinds: Sequence[str] = (),
@@ -139,41 +140,34 @@ def run(
     address: str | None = None,
     options: Options | None = None,
     listener: Listener | None = None,
-    on_queue: Callable[[TrialQueue], None] = lambda queue: None,
+    on_queue: Callable[[TrialQueue], None] | None = None,
+    quiet: bool = False,
 ) -> Summary:
-    """Runs what a sweep file asks for and the store does not hold yet.
+    """Runs what a sweep asks for and the store does not hold yet.
 
     Args:
-        path: the sweep file, or its keys.
+        spec: a sweep file, or its keys as a mapping; a relative path in them starts here.
         storage: where run directories stand, instead of the file's.
         kinds: more folders with the user's kinds.
         overrides: words such as `activation.share=0.5,0.9` that change the file's axes.
         runner: `ray_tune` or `inline`.
         address: of a Ray cluster, or its name in the configuration; None starts one here.
         options: overrides of the file.
-        listener: hears what happens.
-        on_queue: is handed the queue of trials, to stop it.
+        listener: hears what happens; None: progress is shown in a notebook or at a terminal.
+        on_queue: is handed the queue of trials, to stop it; None: an interrupt lets running trials
+            save themselves and leave, a second one ends them at once.
+        quiet: the progress shows nothing but what fails.
 
     Raises:
         CliffsweepError: see `orchestrator.errors`; each class has its exit code.
         ResultsError: the store cannot be read or written.
     """
-    loaded = load_sweep(path, overrides=overrides)
-    folders = kinds_folders(loaded.sweep.kinds, base=loaded.folder, given=kinds)
-    root = run_directory(
-        storage_root(storage, of_cluster=storage_of(address), in_file=loaded.sweep.storage),
-        loaded.sweep.name,
-    )
-    return drive(
-        loaded,
-        folders,
-        root,
-        runner,
-        address,
-        options=options,
-        listener=listener,
-        on_queue=on_queue,
-    )
+    with heard(listener, on_queue, quiet=quiet) as told:
+        loaded = load_sweep(spec, overrides=overrides)
+        folders = kinds_folders(loaded.sweep.kinds, base=loaded.folder, given=kinds)
+        base = storage_root(storage, of_cluster=storage_of(address), in_file=loaded.sweep.storage)
+        root = run_directory(base, loaded.sweep.name)
+        return drive(loaded, folders, root, runner, address, options=options, **told)
 
 
 def resume(
@@ -184,30 +178,24 @@ def resume(
     address: str | None = None,
     options: Options | None = None,
     listener: Listener | None = None,
-    on_queue: Callable[[TrialQueue], None] = lambda queue: None,
+    on_queue: Callable[[TrialQueue], None] | None = None,
+    quiet: bool = False,
 ) -> Summary:
-    """Runs what is unfinished of a sweep, from its run directory alone.
+    """Runs what is unfinished of a sweep, from its run directory alone; else as `run`.
 
     Raises:
         InputError: there is no such sweep.
         CliffsweepError: as `run`.
     """
-    storage = str(storage_root(storage, of_cluster=storage_of(address)))
-    root = find_sweep(name, storage=storage)
-    kept = record(name, storage=storage)
-    store = Store(root)
-    files = Path() if kept.files is None else store.folder(kept.files)
-    loaded = load_bytes(kept.data, source=store.where(kept.name), folder=files)
-    return drive(
-        loaded,
-        [store.folder(kind) for kind in kept.kinds],
-        root,
-        runner,
-        address,
-        options=options,
-        listener=listener,
-        on_queue=on_queue,
-    )
+    with heard(listener, on_queue, quiet=quiet) as told:
+        storage = str(storage_root(storage, of_cluster=storage_of(address)))
+        root = find_sweep(name, storage=storage)
+        kept = record(name, storage=storage)
+        store = Store(root)
+        files = Path() if kept.files is None else store.folder(kept.files)
+        loaded = load_bytes(kept.data, source=store.where(kept.name), folder=files)
+        folders = [store.folder(kind) for kind in kept.kinds]
+        return drive(loaded, folders, root, runner, address, options=options, **told)
 
 
 def drive(
@@ -218,7 +206,7 @@ def drive(
     address: str | None,
     *,
     options: Options | None,
-    listener: Listener | None,
+    listener: Listener,
     on_queue: Callable[[TrialQueue], None],
 ) -> Summary:
     from orchestrator.asking import planned, samples
@@ -227,14 +215,10 @@ def drive(
     from orchestrator.foreseeing import judged
     from orchestrator.runners.choose import coming_up, runner_maker
 
-    def warn(sentence: str) -> None:
-        if listener is not None:
-            listener.warned(sentence)
-
     joined = None if runner == "inline" else ready_to_join(address)
     store = opened(root)
     with coming_up(runner, address=joined, fresh=not store.holds("sweep")) as ahead:
-        cells = cells_of(loaded, folders, warn=warn)
+        cells = cells_of(loaded, folders, warn=listener.warned)
         chosen = options or Options()
         asked = planned(loaded, store)[0] if chosen.only else []
         chosen = replace(chosen, kinds=tuple(folders), only=_only(chosen.only, [*cells, *asked]))

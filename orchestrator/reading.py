@@ -21,7 +21,7 @@ from results.place import Place
 from results.store import Store
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from results.render import Table
 
 __all__ = [
     "SweepStatus",
@@ -178,8 +178,10 @@ def sql(
     memory: int = 10**9,
     timeout: float = 30.0,
     max_rows: int = 1_000_000,
-) -> pa.Table:
+) -> Table:
     """Answers one SELECT over a sweep's views, in a process of its own.
+
+    Files that cannot be read are passed over, each with a warning.
 
     Args:
         name: of the sweep, or of several with commas between.
@@ -191,8 +193,6 @@ def sql(
         timeout: seconds that it may take.
         max_rows: rows that its answer may have.
 
-    Files that cannot be read are passed over, each with a warning.
-
     Raises:
         InputError: there is no such sweep.
         LimitError: the statement passed one of the limits.
@@ -200,14 +200,9 @@ def sql(
     """
     from results.query_child import answer
 
+    roots = find_sweeps(name, storage=storage)
     found = answer(
-        find_sweeps(name, storage=storage),
-        text,
-        parameters,
-        memory=memory,
-        timeout=timeout,
-        max_rows=max_rows,
-        as_of=as_of,
+        roots, text, parameters, memory=memory, timeout=timeout, max_rows=max_rows, as_of=as_of
     )
     for sentence in found.warnings:
         warnings.warn(sentence, stacklevel=2)

@@ -20,7 +20,7 @@ import math
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -29,6 +29,7 @@ from results.columns import to_values
 
 __all__ = [
     "Format",
+    "Table",
     "numeric",
     "to_bytes",
     "to_csv",
@@ -39,6 +40,9 @@ __all__ = [
 ]
 
 Format = Literal["table", "csv", "json", "parquet"]
+
+Table: TypeAlias = pa.Table
+"""An answer: what the readers of a store return, for whoever passes it on to this module."""
 
 
 def to_bytes(table: pa.Table, kind: Format) -> bytes:

@@ -53,24 +53,15 @@ def tree(name):
     return ast.parse((ROOT / name).read_text())
 
 
-def imported(name, *, typing=True):
-    """(line, dotted module) of every import of a module, those inside functions too."""
-    for node in _nodes(tree(name), typing=typing):
+def imported(name):
+    """(line, dotted module) of every import: inside functions too, and for annotations alone."""
+    for node in ast.walk(tree(name)):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{name}:{node.lineno}: imports are absolute"
             yield node.lineno, node.module
             yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
-
-
-def _nodes(node, *, typing):
-    """All nodes; without those behind `if TYPE_CHECKING:` where `typing` is false."""
-    for child in ast.iter_child_nodes(node):
-        only_typed = isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)
-        if typing or not only_typed:
-            yield child
-            yield from _nodes(child, typing=typing)
 
 
 def test_there_is_something_to_hold():
@@ -83,7 +74,7 @@ def test_an_import_stands_only_in_its_door(door):
     outside = [
         f"{name}:{line}"
         for name in files()
-        for line, module in imported(name, typing=False)
+        for line, module in imported(name)
         if module.partition(".")[0] == door
         and not any(fnmatch(name, pattern) for pattern in DOORS[door])
     ]

@@ -18,10 +18,9 @@ from orchestrator.cli.output import emit_json, note, print_table
 from orchestrator.errors import InputError
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from results.query_child import Child
     from results.query_messages import Limits, Request
+    from results.render import Table
 
 __all__ = ["register"]
 
@@ -201,7 +200,7 @@ def _on_a_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def _asked(child: Child, request: Request, text: str | None) -> pa.Table:
+def _asked(child: Child, request: Request, text: str | None) -> Table:
     from dataclasses import replace
 
     found = child.ask(replace(request, text=text))
@@ -226,7 +225,7 @@ def _list_queries(*, as_json: bool) -> None:
     print_table(["name", "answers"], [(one.name, one.title) for one in found])
 
 
-def _write(found: pa.Table, output_format: Format, output: Path | None) -> None:
+def _write(found: Table, output_format: Format, output: Path | None) -> None:
     from results import render
 
     if output_format == "table" and output is None:

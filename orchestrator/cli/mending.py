@@ -5,18 +5,14 @@ Must never train by themselves nor delete unasked.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from functools import partial
+from typing import Annotated
 
 import typer
 
 from orchestrator.cli.options import Address, AsJson, Cpu, Data, Gpu, Inline, Name, Quiet, Storage
 from orchestrator.cli.output import emit_json, note, say, size
-
-if TYPE_CHECKING:
-    from orchestrator.cli.progress import RunProgress
-    from orchestrator.driver import Options, Summary
 
 __all__ = ["register"]
 
@@ -60,9 +56,9 @@ def retry(
     as_json: AsJson = False,
 ) -> int:
     """Run failed and cancelled trials again: all of them, or those of a class or a condition."""
-    from orchestrator import submitting
+    from orchestrator import actions, submitting
     from orchestrator.cli.handing import handed, takes_jobs
-    from orchestrator.cli.running import options
+    from orchestrator.cli.running import options, shown
     from orchestrator.clusters import storage_of
 
     storage = storage or storage_of(address)
@@ -78,8 +74,8 @@ def retry(
         done = submitting.resume(name, address=address, storage=storage, options=given)
         return handed(done, as_json=as_json)
     runner = "inline" if inline else "ray_tune"
-    place = {"storage": storage, "runner": runner, "address": address}
-    return _resumed(name, place, given, quiet=quiet, as_json=as_json)
+    go = partial(actions.resume, name, storage=storage, runner=runner, address=address)
+    return shown(partial(go, options=given), quiet=quiet, as_json=as_json)
 
 
 def _failed(
@@ -101,20 +97,6 @@ def _failed(
         classes=[known_class(word) for word in classes or ()],
         where=where,
     )
-
-
-def _resumed(
-    name: str, place: Mapping[str, Any], given: Options, *, quiet: bool, as_json: bool
-) -> int:
-    from orchestrator import actions
-    from orchestrator.cli.running import shown, stop_on_signals
-
-    def go(listener: RunProgress) -> Summary:
-        return actions.resume(
-            name, **place, options=given, listener=listener, on_queue=stop_on_signals
-        )
-
-    return shown(go, quiet=quiet, as_json=as_json)
 
 
 def cancel(

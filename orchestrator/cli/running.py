@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,6 @@ from orchestrator.cli.output import duration, emit_json, note, say
 from orchestrator.errors import Interrupted, StoppedError
 
 if TYPE_CHECKING:
-    from orchestrator.cli.progress import RunProgress
     from orchestrator.driver import Options, Summary
     from orchestrator.queue import TrialQueue
     from orchestrator.summary import Judged
@@ -70,19 +70,16 @@ def run(
     on_error = _debugger(context, inline=inline)
     given = options(gpu=gpu, cpu=cpu, data=data, only=only, steal=steal, on_error=on_error)
 
-    def go(listener: RunProgress) -> Summary:
-        return actions.run(
-            sweep,
-            storage=storage,
-            kinds=kinds or (),
-            overrides=overrides or (),
-            runner="inline" if inline else "ray_tune",
-            address=address,
-            options=given,
-            listener=listener,
-            on_queue=stop_on_signals,
-        )
-
+    go = partial(
+        actions.run,
+        sweep,
+        storage=storage,
+        kinds=kinds or (),
+        overrides=overrides or (),
+        runner="inline" if inline else "ray_tune",
+        address=address,
+        options=given,
+    )
     return shown(go, quiet=quiet or on_error is not None, as_json=as_json)
 
 
@@ -110,18 +107,9 @@ def resume(
         place = {"address": address, "storage": storage}
         return handed(submitting.resume(name, **place, options=given), as_json=as_json)
 
-    def go(listener: RunProgress) -> Summary:
-        return actions.resume(
-            name,
-            storage=storage,
-            runner="inline" if inline else "ray_tune",
-            address=address,
-            options=given,
-            listener=listener,
-            on_queue=stop_on_signals,
-        )
-
-    return shown(go, quiet=quiet or on_error is not None, as_json=as_json)
+    runner = "inline" if inline else "ray_tune"
+    go = partial(actions.resume, name, storage=storage, runner=runner, address=address)
+    return shown(partial(go, options=given), quiet=quiet or on_error is not None, as_json=as_json)
 
 
 def _debugger(context: typer.Context, *, inline: bool) -> Callable[[BaseException], None] | None:
@@ -164,13 +152,19 @@ def options(
     )
 
 
-def shown(go: Callable[[RunProgress], Summary], *, quiet: bool, as_json: bool) -> int:
-    """Runs with progress, prints the summary, and says what to do next."""
+def shown(go: Callable[..., Summary], *, quiet: bool, as_json: bool) -> int:
+    """Runs with progress, prints the summary, and says what to do next.
+
+    Args:
+        go: the verb, still without `listener` and `on_queue`.
+        quiet: show nothing but what fails.
+        as_json: print the summary as one document.
+    """
     from orchestrator.cli.progress import progress
 
     try:
         with progress(quiet=quiet) as listener:
-            summary = go(listener)
+            summary = go(listener=listener, on_queue=stop_on_signals)
     except StoppedError as stopped:
         verb = "resume" if isinstance(stopped, Interrupted) else "status"
         note(f"Next: cliffsweep {verb} {stopped.sweep}")

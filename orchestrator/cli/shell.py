@@ -29,7 +29,7 @@ from results.query_messages import Request
 from results.query_named import load, names
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from results.render import Table
 
 __all__ = ["Shell", "history_file"]
 
@@ -230,7 +230,7 @@ def _short(sweeps: str) -> str:
     return sweeps if len(sweeps) <= 30 else sweeps[:29] + "…"
 
 
-def _written(table: pa.Table, mode: str) -> str:
+def _written(table: Table, mode: str) -> str:
     from results import render
 
     if mode == "csv":

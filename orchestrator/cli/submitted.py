@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -78,6 +79,7 @@ def _answer(**said: Any) -> None:  # noqa: ANN401
 
 def _work(parcel: Path, order: Order) -> Summary:
     from orchestrator import actions
+    from orchestrator.hearing import Told
     from orchestrator.options import Options
     from orchestrator.paths import run_directory, storage_root
     from orchestrator.spec_load import load_sweep
@@ -87,28 +89,16 @@ def _work(parcel: Path, order: Order) -> Summary:
         cpu=order.cpu, gpu=order.gpu, data_dir=order.data_dir, only=order.only, steal=order.steal
     )
     root = run_directory(storage_root(order.storage), order.sweep)
-    told: dict[str, Any] = {"listener": _listener(), "on_queue": ending_when_asked(Store(root))}
+    told = Told(listener=_listener(), on_queue=ending_when_asked(Store(root)))
     if order.file is None:
         return actions.resume(
-            order.sweep,
-            storage=order.storage,
-            address="auto",
-            options=options,
-            **told,
+            order.sweep, storage=order.storage, address="auto", options=options, **told
         )
     loaded = load_sweep(parcel / "sweep" / order.file)
 
-    def go() -> Summary:
-        return actions.drive(
-            loaded,
-            unpacked_kinds(parcel),
-            root,
-            "ray_tune",
-            "auto",
-            options=options,
-            **told,
-        )
-
+    kinds = unpacked_kinds(parcel)
+    drive = partial(actions.drive, loaded, kinds, root, "ray_tune", "auto", options=options)
+    go = partial(drive, **told)
     if not order.take_over:
         return go()
     return in_place_of_another(go, Store(root), limit_s=loaded.sweep.grace + ROOM_S)
