@@ -16,7 +16,7 @@ from orchestrator.errors import InputError
 from orchestrator.space import assign
 from orchestrator.spec import is_axis
 
-__all__ = ["Draft", "mapping_of", "number", "sweep_name"]
+__all__ = ["Draft", "mapping_of", "number", "sweep_name", "whole_number"]
 
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?", re.IGNORECASE)
 _PYTHON: Final = re.compile(r"(.*/)?python(3(\.\d+)?)?")
@@ -66,6 +66,11 @@ class Draft:
         sentence = f"{what}: {why}"
         if sentence not in self.left:
             self.left.append(sentence)
+
+    def seek(self, name: object, goal: object) -> None:
+        """Takes the metric that is sought; what is neither goal is a loss."""
+        found = "maximize" if goal == "maximize" else "minimize"
+        self.keys["metric"] = {"name": str(name), "goal": found}
 
     def stop_by(self, kind: str, **settings: float | None) -> None:
         """Takes a rule that stops trials early; its times are steps of the script's lines."""
@@ -219,6 +224,11 @@ def number(value: object, where: str) -> int | float:
         text = value.strip()
         return int(text) if text.lstrip("+-").isdigit() else float(text)
     raise InputError(f"{where}: a number is needed, got {value!r}. Mend the file.")
+
+
+def whole_number(value: object, where: str) -> int:
+    """A number as `number` reads it, without what stands behind its point."""
+    return int(number(value, where))
 
 
 def sweep_name(wanted: object, *, stem: str) -> str:

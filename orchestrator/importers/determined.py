@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from orchestrator.errors import InputError
-from orchestrator.importers._draft import Draft, mapping_of, number, sweep_name
+from orchestrator.importers._draft import Draft, mapping_of, number, sweep_name, whole_number
 
 __all__ = ["read"]
 
@@ -36,15 +36,7 @@ _SEARCHER: Final = (
 
 
 def read(given: Mapping[str, Any], *, stem: str) -> Draft:
-    """Turns a configuration into a draft of ours.
-
-    Args:
-        given: the file's keys.
-        stem: the file's name without its ending.
-
-    Raises:
-        InputError: it is none.
-    """
+    """Turns a configuration into a draft of ours."""
     if "searcher" not in given and "hyperparameters" not in given:
         raise InputError(
             "a Determined configuration has the keys searcher and hyperparameters, got"
@@ -64,7 +56,7 @@ def read(given: Mapping[str, Any], *, stem: str) -> Draft:
     )
     _resources(draft, mapping_of(given.get("resources"), "resources"))
     if given.get("max_restarts") is not None:
-        draft.keys["retry"] = {"max": int(number(given["max_restarts"], "max_restarts"))}
+        draft.keys["retry"] = {"max": whole_number(given["max_restarts"], "max_restarts")}
     if isinstance(given.get("labels"), list):
         draft.keys["tags"] = [str(label) for label in given["labels"]]
     _environment(draft, mapping_of(given.get("environment"), "environment"))
@@ -101,13 +93,12 @@ def _searcher(draft: Draft, given: Mapping[str, Any]) -> None:
         draft.leave(f"searcher.name: {name}", "no such method is known, so this is random.")
     if given.get("metric"):
         smaller = given.get("smaller_is_better", True)
-        goal = "minimize" if smaller else "maximize"
-        draft.keys["metric"] = {"name": str(given["metric"]), "goal": goal}
+        draft.seek(given["metric"], "minimize" if smaller else "maximize")
     if given.get("max_trials") is not None:
-        draft.trials = int(number(given["max_trials"], "searcher.max_trials"))
+        draft.trials = whole_number(given["max_trials"], "searcher.max_trials")
     most = given.get("max_concurrent_trials")
     if most:  # 0 is as many as fit, there as here.
-        draft.keys["max_concurrent_trials"] = int(number(most, "searcher.max_concurrent_trials"))
+        draft.keys["max_concurrent_trials"] = whole_number(most, "searcher.max_concurrent_trials")
     for key in ("max_length", "max_time"):
         if key in given:
             draft.leave(f"searcher.{key}", "the script itself decides when it is done.")
@@ -162,7 +153,7 @@ def _range(
 ) -> dict[str, Any] | list[int]:
     """A range, with the count that Determined's grid walks it in."""
     count = given.get("count")
-    many = {"count": int(number(count, f"{where}.count"))} if count is not None else {}
+    many = {"count": whole_number(count, f"{where}.count")} if count is not None else {}
     many = many if draft.method == "grid" else {}
     if kind == "log":
         base = number(given.get("base", 10), f"{where}.base")
@@ -188,7 +179,7 @@ def _resources(draft: Draft, given: Mapping[str, Any]) -> None:
     if slots is None:
         draft.leave("resources.slots_per_trial", "1 there by default; here --gpu 1 asks for it.")
     elif slots:
-        draft.keys["resources"] = {"gpu": int(number(slots, "resources.slots_per_trial"))}
+        draft.keys["resources"] = {"gpu": whole_number(slots, "resources.slots_per_trial")}
     draft.leave_others(given, ("slots_per_trial",), where="resources.")
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from orchestrator.errors import InputError
-from orchestrator.importers._draft import Draft, mapping_of, number, sweep_name
+from orchestrator.importers._draft import Draft, mapping_of, number, sweep_name, whole_number
 from orchestrator.words import Values, read_values
 
 __all__ = ["read"]
@@ -36,21 +36,11 @@ _KNOWN: Final = (
 
 
 def read(given: Mapping[str, Any], *, stem: str) -> Draft:
-    """Turns a configuration with a sweep into a draft of ours.
-
-    Args:
-        given: the file's keys.
-        stem: the file's name without its ending.
-
-    Raises:
-        InputError: it has no sweep.
-    """
+    """Turns a configuration with a sweep into a draft of ours."""
     hydra = mapping_of(given.get("hydra"), "hydra")
     sweeper = mapping_of(hydra.get("sweeper"), "hydra.sweeper")
     words = _words(hydra)
-    space = next(
-        (sweeper[k] for k in ("params", "search_space", "parametrization") if k in sweeper), None
-    )
+    space = next((sweeper[key] for key in _SPACES if key in sweeper), None)
     if not words and space is None:
         raise InputError(
             f"a Hydra sweep has hydra.sweeper.params or hydra.overrides.task, got"
@@ -122,7 +112,7 @@ def _method(draft: Draft, given: Mapping[str, Any], sweeper: Mapping[str, Any]) 
     if wanted not in ("", method):
         draft.leave(f"hydra.sweeper.sampler: {target}", f"{method} is the nearest here.")
     if settings.get("seed") is not None:
-        draft.seed = int(number(settings["seed"], "hydra.sweeper.sampler.seed"))
+        draft.seed = whole_number(settings["seed"], "hydra.sweeper.sampler.seed")
     draft.leave_others(settings, ("seed",), where="hydra.sweeper.sampler.")
     return method
 
@@ -191,9 +181,9 @@ def _older(draft: Draft, name: str, given: Mapping[str, Any]) -> None:
 
 def _goal(draft: Draft, given: Mapping[str, Any], sweeper: Mapping[str, Any]) -> None:
     if sweeper.get("n_trials") is not None:
-        draft.trials = int(number(sweeper["n_trials"], "hydra.sweeper.n_trials"))
+        draft.trials = whole_number(sweeper["n_trials"], "hydra.sweeper.n_trials")
     if sweeper.get("n_jobs") is not None and number(sweeper["n_jobs"], "hydra.sweeper.n_jobs") > 0:
-        draft.keys["max_concurrent_trials"] = int(number(sweeper["n_jobs"], "n_jobs"))
+        draft.keys["max_concurrent_trials"] = whole_number(sweeper["n_jobs"], "n_jobs")
     direction = sweeper.get("direction")
     if direction is None:
         return
@@ -202,10 +192,7 @@ def _goal(draft: Draft, given: Mapping[str, Any], sweeper: Mapping[str, Any]) ->
     if isinstance(direction, list):
         draft.leave("hydra.sweeper.direction", "several goals: write a list of metrics, nsga2.")
         direction = direction[0] if direction else "minimize"
-    draft.keys["metric"] = {
-        "name": name,
-        "goal": direction if direction in ("minimize", "maximize") else "minimize",
-    }
+    draft.seek(name, direction)
     draft.leave(
         "the value that the script returns", f"let it print that as a JSON line's number {name!r}."
     )

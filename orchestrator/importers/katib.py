@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from orchestrator.errors import InputError
-from orchestrator.importers._draft import Draft, mapping_of, number, sweep_name
+from orchestrator.importers._draft import Draft, mapping_of, number, sweep_name, whole_number
 
 __all__ = ["read"]
 
@@ -35,15 +35,7 @@ _UNITS: Final = {"k": "KB", "K": "KB", "M": "MB", "G": "GB", "T": "TB"}
 
 
 def read(given: Mapping[str, Any], *, stem: str) -> Draft:
-    """Turns an Experiment into a draft of ours.
-
-    Args:
-        given: the file's keys.
-        stem: the file's name without its ending.
-
-    Raises:
-        InputError: it is none.
-    """
+    """Turns an Experiment into a draft of ours."""
     spec = mapping_of(given.get("spec"), "spec")
     if given.get("kind") != "Experiment" or "parameters" not in spec:
         raise InputError(
@@ -58,25 +50,32 @@ def read(given: Mapping[str, Any], *, stem: str) -> Draft:
     for parameter in spec["parameters"] or ():
         _parameter(draft, mapping_of(parameter, "spec.parameters"), spoken)
     _objective(draft, mapping_of(spec.get("objective"), "spec.objective"))
-    for key, ours in (("parallelTrialCount", "max_concurrent_trials"),):
-        if spec.get(key) is not None:
-            draft.keys[ours] = int(number(spec[key], f"spec.{key}"))
+    _counts(draft, spec)
+    _early(draft, mapping_of(spec.get("earlyStopping"), "spec.earlyStopping"))
+    draft.leave_others(spec, _KNOWN)
+    return draft
+
+
+def _counts(draft: Draft, spec: Mapping[str, Any]) -> None:
+    if spec.get("parallelTrialCount") is not None:
+        most = whole_number(spec["parallelTrialCount"], "spec.parallelTrialCount")
+        draft.keys["max_concurrent_trials"] = most
     if spec.get("maxTrialCount") is not None:
-        draft.trials = int(number(spec["maxTrialCount"], "spec.maxTrialCount"))
+        draft.trials = whole_number(spec["maxTrialCount"], "spec.maxTrialCount")
     if spec.get("maxFailedTrialCount") is not None:
-        most = int(number(spec["maxFailedTrialCount"], "spec.maxFailedTrialCount"))
+        most = whole_number(spec["maxFailedTrialCount"], "spec.maxFailedTrialCount")
         draft.keys["max_failed_trials"] = most
-    early = mapping_of(spec.get("earlyStopping"), "spec.earlyStopping")
-    if early.get("algorithmName") == "medianstop":
-        settings = _settings(early)
+
+
+def _early(draft: Draft, given: Mapping[str, Any]) -> None:
+    if given.get("algorithmName") == "medianstop":
+        settings = _settings(given)
         samples, first = settings.pop("min_trials_required", 3), settings.pop("start_step", 4)
         draft.stop_by(
             "median", first=number(first, "start_step"), samples=number(samples, "samples")
         )
         draft.leave_others(settings, (), where="earlyStopping.")
-    draft.leave_others(early, ("algorithmName", "algorithmSettings"), where="earlyStopping.")
-    draft.leave_others(spec, _KNOWN)
-    return draft
+    draft.leave_others(given, ("algorithmName", "algorithmSettings"), where="earlyStopping.")
 
 
 def _algorithm(draft: Draft, given: Mapping[str, Any]) -> None:
@@ -88,7 +87,7 @@ def _algorithm(draft: Draft, given: Mapping[str, Any]) -> None:
         most = None if last is None else number(last, "r_l")
         draft.stop_by("asha", factor=number(eta, "eta"), last=most)
     if settings.get("random_state") is not None:
-        draft.seed = int(number(settings.pop("random_state"), "random_state"))
+        draft.seed = whole_number(settings.pop("random_state"), "random_state")
     if name not in _METHODS:
         draft.leave(f"algorithmName: {name}", "no such method is known, so this is random.")
     elif name not in (draft.method, "hyperband"):
@@ -105,7 +104,7 @@ def _settings(given: Mapping[str, Any]) -> dict[str, Any]:
 def _objective(draft: Draft, given: Mapping[str, Any]) -> None:
     if given.get("objectiveMetricName"):
         goal = "minimize" if given.get("type") == "minimize" else "maximize"
-        draft.keys["metric"] = {"name": str(given["objectiveMetricName"]), "goal": goal}
+        draft.seek(given["objectiveMetricName"], goal)
     draft.leave(
         "the metrics collector", 'let the script print its numbers as {"step": 1, "loss": 0.3}.'
     )

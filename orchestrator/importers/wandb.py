@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from orchestrator.errors import InputError
-from orchestrator.importers._draft import Draft, mapping_of, number, sweep_name
+from orchestrator.importers._draft import Draft, mapping_of, number, sweep_name, whole_number
 
 __all__ = ["read"]
 
@@ -24,15 +24,7 @@ _MACROS: Final = ("${env}", "${interpreter}", "${program}", "${args}", "${args_n
 
 
 def read(given: Mapping[str, Any], *, stem: str) -> Draft:
-    """Turns a sweep configuration into a draft of ours.
-
-    Args:
-        given: the file's keys.
-        stem: the file's name without its ending.
-
-    Raises:
-        InputError: it is none.
-    """
+    """Turns a sweep configuration into a draft of ours."""
     if "parameters" not in given or "method" not in given:
         raise InputError(
             f"a W&B sweep has the keys method and parameters, got {', '.join(given) or 'none'}."
@@ -54,7 +46,7 @@ def read(given: Mapping[str, Any], *, stem: str) -> Draft:
         draft.leave(inner, f"the script gets {outer} as --{outer}.kind beside it.")
     _metric(draft, mapping_of(given.get("metric"), "metric"))
     if given.get("run_cap") is not None:
-        draft.trials = int(number(given["run_cap"], "run_cap"))
+        draft.trials = whole_number(given["run_cap"], "run_cap")
     elif draft.method != "grid":
         draft.leave("run_cap", "W&B goes on until it is stopped; write search: {trials: 50}.")
     _early(draft, mapping_of(given.get("early_terminate"), "early_terminate"))
@@ -153,11 +145,7 @@ def _around_mean(draft: Draft, name: str, kind: str, given: Mapping[str, Any]) -
 
 def _metric(draft: Draft, given: Mapping[str, Any]) -> None:
     if "name" in given:
-        goal = str(given.get("goal", "minimize"))
-        draft.keys["metric"] = {
-            "name": str(given["name"]),
-            "goal": goal if goal in ("minimize", "maximize") else "minimize",
-        }
+        draft.seek(given["name"], given.get("goal"))
     draft.leave_others(given, ("name", "goal"), where="metric.")
 
 
