@@ -38,7 +38,7 @@ def select(
     classes: Sequence[str] = (),
     where: str | None = None,
 ) -> list[str]:
-    """Trial ids of the wanted trials that fit every condition, by id.
+    """Ids of the wanted trials that fit every condition, in order.
 
     Args:
         name: of the sweep.
@@ -49,8 +49,7 @@ def select(
         where: a SQL condition over the view `trials`.
 
     Raises:
-        InputError: no such sweep, the beginning of an id fits none or several, or a named trial has
-            another status.
+        InputError: no such sweep or trial, or a named trial has another status.
         QueryError: the condition was refused or failed.
     """
     if where is not None and not where.strip():
@@ -59,24 +58,17 @@ def select(
             " Leave it out to select without one."
         )
     named = [find_trial(name, beginning, storage=storage) for beginning in trials]
-    found = sql(
-        name,
-        "SELECT trial_id, status, failure_class FROM trials WHERE wanted"
-        + (f" AND (\n{where}\n)" if where else ""),
-        storage=storage,
-    ).to_pylist()
+    text = "SELECT trial_id, status, failure_class FROM trials WHERE wanted"
+    found = sql(name, text + (f" AND (\n{where}\n)" if where else ""), storage=storage).to_pylist()
     chosen = [row for row in found if not named or row["trial_id"] in named]
-    for row in chosen if named else ():
-        if row["status"] not in statuses:
-            raise InputError(
-                f"{row['trial_id']}: a trial that is {' or '.join(statuses)} is needed, got one"
-                f" that is {row['status']}. `cliffsweep status {name}` shows how they stand."
-            )
-    return sorted(
-        row["trial_id"]
-        for row in chosen
-        if row["status"] in statuses and (not classes or row["failure_class"] in classes)
-    )
+    fit = [row for row in chosen if row["status"] in statuses]
+    other = next((row for row in chosen if row["status"] not in statuses), None)
+    if named and other is not None:
+        raise InputError(
+            f"{other['trial_id']}: a trial that is {' or '.join(statuses)} is needed, got one that"
+            f" is {other['status']}. `cliffsweep status {name}` shows how they stand."
+        )
+    return sorted(r["trial_id"] for r in fit if not classes or r["failure_class"] in classes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,17 +48,12 @@ class Origin:
 
 
 def origin(
-    attempt: Attempt,
-    *,
-    checkpoints: Checkpoints,
-    ledger: Ledger,
-    device: str,
-    stopwatch: Stopwatch,
+    attempt: Attempt, *, checkpoints: Checkpoints, ledger: Ledger, device: str, stopwatch: Stopwatch
 ) -> Origin:
     """Opens the checkpoint that the attempt was given, or the next one that is whole.
 
     The rows behind an earlier checkpoint are cut by the new start, so nothing counts twice. A
-    damaged checkpoint is deleted once the way past it is known: it would be tried again for ever.
+    damaged one is deleted: it would be tried again for ever.
 
     Args:
         attempt: what is about to run.
@@ -70,25 +66,25 @@ def origin(
 
     data_dir = Path(attempt.data_dir) if attempt.data_dir else None
     sources = folder_here(checkpoints.store, attempt.files) if attempt.files else None
-    place = {"device": device, "threads": attempt.threads, "data_dir": data_dir, "sources": sources}
+    place = partial(State, device=device, threads=attempt.threads, stopwatch=stopwatch)
+    begin = partial(place, data_dir=data_dir, sources=sources)
     refused: list[str] = []
     for name in _candidates(attempt, ledger):
         try:
             folder, carried = checkpoints.open(name)
             Finals.from_bytes(carried)
-            state = State(**place, resume_from=folder, stopwatch=stopwatch)  # type: ignore[arg-type]
+            state = begin(resume_from=folder)
         except StorageError as error:
             refused.append(str(error))
         except (CheckpointError, DamagedError, SchemaError) as error:
             refused.append(str(error))
             checkpoints.discard(name)
         else:
-            went_on = [f"went on from step {state.step}: {sentence}" for sentence in refused]
-            warnings = (*went_on, *state.mismatches)
-            return Origin(state=state, carried=carried, name=name, warnings=warnings)
-    state = State(**place, stopwatch=stopwatch)  # type: ignore[arg-type]
+            past = [f"went on from step {state.step}: {sentence}" for sentence in refused]
+            said = (*past, *state.mismatches)
+            return Origin(state=state, carried=carried, name=name, warnings=said)
     anew = tuple(f"started again from nothing: {sentence}" for sentence in refused)
-    return Origin(state=state, carried=None, name=None, warnings=anew)
+    return Origin(state=begin(), carried=None, name=None, warnings=anew)
 
 
 def _candidates(attempt: Attempt, ledger: Ledger) -> Iterator[str]:

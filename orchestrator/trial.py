@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.attempt import Attempt, Outcome
@@ -45,18 +45,10 @@ Course = Generator[Rung, bool, Outcome]  # An attempt that halts at its rungs.
 _BEFORE: Final = "stopped early, before its process died; nothing was left to train."
 
 
-def _never() -> bool:
-    return False
-
-
-def _goes_on(rung: Rung) -> bool:
-    return False
-
-
 def run_trial(
     attempt: Attempt,
     *,
-    at_rung: Callable[[Rung], bool] = _goes_on,
+    at_rung: Callable[[Rung], bool] = lambda rung: False,
     **surroundings: Any,  # noqa: ANN401
 ) -> Outcome:
     """Claims an attempt, trains it, records it; returns however it ends.
@@ -86,7 +78,7 @@ def trial_in_rungs(
     *,
     clock: Callable[[], float] = time.time,
     monotonic: Callable[[], float] = time.monotonic,
-    asked_to_leave: Callable[[], bool] = _never,
+    asked_to_leave: Callable[[], bool] = lambda: False,
     on_error: Callable[[BaseException], object] | None = None,
 ) -> Course:
     """The same, halting at each rung until it is told whether the attempt stops there.
@@ -96,8 +88,7 @@ def trial_in_rungs(
         clock: seconds since 1970, of events and rows.
         monotonic: seconds that never jump, of all that has a length.
         asked_to_leave: looked at after every step; once true, the trial saves itself and leaves.
-        on_error: is handed what the program raised, its frames still alive, once the attempt's
-            end is recorded.
+        on_error: is handed what the program raised, its frames still alive, once that is recorded.
 
     Yields:
         What the stopping rule wants to know; it is sent back whether the attempt stops. It
@@ -106,58 +97,48 @@ def trial_in_rungs(
     Raises:
         KeyboardInterrupt: as it came, after the attempt's end was recorded.
     """
-    stopwatch = Stopwatch(clock=monotonic)
-    store = Store(attempt.root)
-    ledger = Ledger(store, sweep=attempt.sweep, clock=clock)
-    try:
-        if not ledger.claim(attempt.trial_id, attempt.number):
-            return Outcome.of(attempt, "foreign")
-    except StorageError as error:
-        return Outcome.of(attempt, "failed", "storage", str(error), recorded=False)
-    run = _Run(attempt, store, ledger, clock, asked_to_leave, stopwatch)
+    run = _Run(attempt, clock, asked_to_leave, Stopwatch(clock=monotonic))
+    unclaimed = run.claim()
+    if unclaimed is not None:
+        return unclaimed
     try:
         stopped = yield from run.train()
     except (Exception, SystemExit, KeyboardInterrupt) as error:
-        run.discard_checkpoint(error)
-        failure_class, detail = classify(error), describe(error)
-        status = end_status(failure_class)
-        recorded = run.entries.end(status, failure_class=failure_class, detail=detail)
+        outcome = run.failed(error)
         if isinstance(error, KeyboardInterrupt):
             raise
-        if on_error is not None and failure_class not in ("cancelled", "preempted"):
+        if on_error is not None and outcome.failure_class not in ("cancelled", "preempted"):
             on_error(error)
-        outcome = Outcome.of(attempt, status, failure_class, detail, recorded=recorded)
-        return replace(outcome, warnings=run.warnings)
-    status = "completed" if stopped is None else "stopped"
-    if run.entries.end(status, detail=stopped):
-        return replace(Outcome.of(attempt, status, detail=stopped), warnings=run.warnings)
-    detail = f"{store.root}: it takes the end of an attempt, got none. Check that storage."
-    return Outcome.of(attempt, "failed", "storage", detail, recorded=False)
+        return outcome
+    return run.ended(stopped)
 
 
+@dataclass
 class _Run:
     """One attempt while it runs."""
 
-    def __init__(
-        self,
-        attempt: Attempt,
-        store: Store,
-        ledger: Ledger,
-        clock: Callable[[], float],
-        asked_to_leave: Callable[[], bool],
-        stopwatch: Stopwatch,
-    ) -> None:
-        self._attempt = attempt
-        self._store = store
-        self._ledger = ledger
-        self._clock = clock
-        self._asked_to_leave = asked_to_leave
-        self._asked_to_cancel = asked_to_cancel(attempt)
-        self._checkpoints = Checkpoints(store, trial_id=attempt.trial_id)
-        self._stopwatch = stopwatch
-        self._origin: str | None = attempt.resume_from
-        self.entries = Entries(attempt, ledger, stopwatch=stopwatch)
-        self.warnings: tuple[str, ...] = ()
+    attempt: Attempt
+    clock: Callable[[], float]
+    asked_to_leave: Callable[[], bool]
+    stopwatch: Stopwatch
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        self._store = Store(self.attempt.root)
+        self._ledger = Ledger(self._store, sweep=self.attempt.sweep, clock=self.clock)
+        self._entries = Entries(self.attempt, self._ledger, stopwatch=self.stopwatch)
+        self._asked_to_cancel = asked_to_cancel(self.attempt)
+        self._checkpoints = Checkpoints(self._store, trial_id=self.attempt.trial_id)
+        self._origin: str | None = self.attempt.resume_from
+
+    def claim(self) -> Outcome | None:
+        """Claims the attempt; returns how it ended where that cannot be."""
+        try:
+            if self._ledger.claim(self.attempt.trial_id, self.attempt.number):
+                return None
+        except StorageError as error:
+            return Outcome.of(self.attempt, "failed", "storage", str(error), recorded=False)
+        return Outcome.of(self.attempt, "foreign")
 
     def train(self) -> Generator[Rung, bool, str | None]:
         """Iterates the program; returns why it was stopped early, None where it was not."""
@@ -168,7 +149,7 @@ class _Run:
             from workloads.kinds import add_folder
             from workloads.state import isolated
 
-        attempt = self._attempt
+        attempt = self.attempt
         for folder in attempt.kinds:
             add_folder(folder_here(self._store, folder))
         seed = attempt.config.get("seed", 0)
@@ -180,8 +161,8 @@ class _Run:
                 if not attempt.stopped:
                     steps = self._timed(training.train(found.state))
                     stopped = yield from self._iterate(steps, found, writer)
-                self._stopwatch.turn_to("write")  # What is left of this block: closing the writer.
-        with self._stopwatch("checkpoint"):
+                self.stopwatch.turn_to("write")  # What is left of this block: closing the writer.
+        with self.stopwatch("checkpoint"):
             self._checkpoints.prune(keep=attempt.checkpoint_keep)
         return stopped
 
@@ -189,13 +170,13 @@ class _Run:
         self, steps: Iterator[Progress], found: Origin, writer: Writer
     ) -> Generator[Rung, bool, str | None]:
         """Takes one step after the other: rows first, then the checkpoint of the same step."""
-        state, climb = found.state, Climb(self._attempt.ladder, resumed_from=found.step)
-        pace = Pace(self._attempt.checkpoint_every, self._total, first=state.step)
+        state, climb = found.state, Climb(self.attempt.ladder, resumed_from=found.step)
+        pace = Pace(self.attempt.checkpoint_every, self._total, first=state.step)
         seen, leaving = -1, None
         for progress in steps:
             rung = climb.rung(progress, state)
             if progress.step != seen:  # Else it only says that it is still there.
-                with self._stopwatch("write"):
+                with self.stopwatch("write"):
                     writer.write(progress.step, climb.metrics(progress, rung), progress.layers)
                 seen = progress.step
             self._check(progress)
@@ -215,54 +196,70 @@ class _Run:
 
     def _timed(self, steps: Iterator[Progress]) -> Iterator[Progress]:
         """Passes progress on, and counts the program's own seconds as training."""
-        self._stopwatch.turn_to("other")
+        self.stopwatch.turn_to("other")
         while True:
-            with self._stopwatch("train"):
+            with self.stopwatch("train"):
                 progress = next(steps, None)
             if progress is None:
                 return
             yield progress
 
     def _total(self) -> float:
-        return self._stopwatch.total
+        return self.stopwatch.total
 
     def _leaving(self) -> Exception | None:
         """Why the trial should save itself and end now, if it should."""
-        leave = self._asked_to_leave()  # Who cancels the whole sweep asks for both.
-        if self._asked_to_cancel() or (leave and cancelled(self._attempt)):
+        leave = self.asked_to_leave()  # Who cancels the whole sweep asks for both.
+        if self._asked_to_cancel() or (leave and cancelled(self.attempt)):
             return Cancelled("cancelled by the user; a retry goes on from its checkpoint.")
         if leave:
             return Stopped("left when asked to; it goes on from its checkpoint.")
         return None
 
-    def discard_checkpoint(self, error: BaseException) -> None:
-        """Deletes the checkpoint that a part of the program refused: it would do so for ever."""
+    def failed(self, error: BaseException) -> Outcome:
+        """Records what was raised, and deletes a checkpoint that would be refused for ever."""
         if self._origin is not None and is_checkpoint_error(error):
             self._checkpoints.discard(self._origin)
+        failure_class, detail = classify(error), describe(error)
+        status = end_status(failure_class)
+        recorded = self._entries.end(status, failure_class=failure_class, detail=detail)
+        outcome = Outcome.of(self.attempt, status, failure_class, detail, recorded=recorded)
+        return replace(outcome, warnings=self.warnings)
+
+    def ended(self, stopped: str | None) -> Outcome:
+        """Records that the program came to its end, or why it was stopped before."""
+        status = "completed" if stopped is None else "stopped"
+        if self._entries.end(status, detail=stopped):
+            outcome = Outcome.of(self.attempt, status, detail=stopped)
+            return replace(outcome, warnings=self.warnings)
+        detail = (
+            f"{self._store.root}: it takes the end of an attempt, got none. Check that storage."
+        )
+        return Outcome.of(self.attempt, "failed", "storage", detail, recorded=False)
 
     def _begin_from_checkpoint(self) -> Origin:
         """Opens what the attempt goes on from and records its start."""
-        self.entries.device = device_of(self._attempt.resources)
+        self._entries.device = device_of(self.attempt.resources)
         found = origin(
-            self._attempt,
+            self.attempt,
             checkpoints=self._checkpoints,
             ledger=self._ledger,
-            device=self.entries.device,
-            stopwatch=self._stopwatch,
+            device=self._entries.device,
+            stopwatch=self.stopwatch,
         )
         self._origin, self.warnings = found.name, found.warnings
-        self.entries.begin(found.step, found.warnings)
+        self._entries.begin(found.step, found.warnings)
         return found
 
     def _writer(self, found: Origin) -> Writer:
         return Writer(
             self._store,
-            sweep=self._attempt.sweep,
-            trial_id=self._attempt.trial_id,
-            attempt=self._attempt.number,
+            sweep=self.attempt.sweep,
+            trial_id=self.attempt.trial_id,
+            attempt=self.attempt.number,
             resumed_from=found.step,
             carried=found.carried,
-            clock=self._clock,
+            clock=self.clock,
         )
 
     def _check(self, progress: Progress) -> None:
@@ -275,8 +272,8 @@ class _Run:
                 f"{bad}: a loss is finite, got {value} at step {progress.step}."
                 " Lower the learning rate or clip the gradient."
             )
-        limit = self._attempt.timeout_s
-        if limit is not None and self._stopwatch.total > limit:
+        limit = self.attempt.timeout_s
+        if limit is not None and self.stopwatch.total > limit:
             raise TimedOut(
                 f"trial_timeout: a trial ends within {limit:g} s, got step {progress.step} by then."
                 " Raise trial_timeout or train less."
@@ -287,14 +284,14 @@ class _Run:
 
         The rows come first: no checkpoint may outlive the rows that it rests on.
         """
-        with self._stopwatch("write"):
+        with self.stopwatch("write"):
             writer.flush()
-        with self._stopwatch("checkpoint"):
+        with self.stopwatch("checkpoint"):
             self._checkpoints.save(
-                attempt=self._attempt.number,
+                attempt=self.attempt.number,
                 step=state.step,
                 fill=state.save,
                 carried=writer.carried(),
             )
             # One more than asked for: it is what a damaged newest one costs no more than.
-            self._checkpoints.prune(keep=self._attempt.checkpoint_keep + 1)
+            self._checkpoints.prune(keep=self.attempt.checkpoint_keep + 1)

@@ -44,11 +44,7 @@ def output(
     store = Store(find_sweep(name, storage=storage))
     trial_id = find_trial(name, trial, storage=storage)
     ledger = Ledger(store, sweep=name)
-    if attempt is not None and attempt >= ledger.attempts(trial_id):
-        raise InputError(
-            f"--attempt: an attempt from 0 to {ledger.attempts(trial_id) - 1} is needed, got"
-            f" {attempt}. `cliffsweep show {name} {trial_id}` lists them."
-        )
+    _refuse_unknown(attempt, name=name, trial_id=trial_id, count=ledger.attempts(trial_id))
     given: set[str] = set()
     while True:
         event = ledger.latest().get(trial_id)
@@ -60,6 +56,14 @@ def output(
         if over:
             return
         wait(LOOK_EVERY_S)
+
+
+def _refuse_unknown(attempt: int | None, *, name: str, trial_id: str, count: int) -> None:
+    if attempt is not None and attempt >= count:
+        raise InputError(
+            f"--attempt: an attempt from 0 to {count - 1} is needed, got {attempt}."
+            f" `cliffsweep show {name} {trial_id}` lists them."
+        )
 
 
 def standings(
