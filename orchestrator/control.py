@@ -14,12 +14,12 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
 from orchestrator.attempt import Attempt
+from orchestrator.beside import looking
 from results.errors import ResultsError
 from results.store import Store
 
@@ -119,21 +119,15 @@ def heeded(asked: Asked, act: Callable[[], None]) -> Iterator[None]:
     A thread looks, since a driver whose trials all run, or are about to, does nothing else for
     hours.
     """
-    over = threading.Event()
 
-    def watch() -> None:
-        while not asked():
-            if over.wait(_LOOK_EVERY_S):
-                return
-        act()
+    def look() -> bool:
+        if asked():
+            act()
+            return True
+        return False
 
-    thread = threading.Thread(target=watch, name="heeded", daemon=True)
-    thread.start()
-    try:
+    with looking(look, every_s=_LOOK_EVERY_S, name="heeded"):
         yield
-    finally:
-        over.set()
-        thread.join()
 
 
 def stale(store: Store) -> list[str]:
@@ -148,21 +142,15 @@ def killable(attempt: Attempt) -> Iterator[None]:
     For a process that does nothing but run this attempt.
     """
     store, name = Store(attempt.root), _name(attempt.trial_id, attempt.number)
-    over = threading.Event()
 
-    def watch() -> None:
-        while not over.wait(2 * _LOOK_EVERY_S):
-            with contextlib.suppress(ResultsError):
-                if store.exists(name) and store.read(name) == _NOW:
-                    os.kill(os.getpid(), signal.SIGKILL)
+    def look() -> bool:
+        with contextlib.suppress(ResultsError):
+            if store.exists(name) and store.read(name) == _NOW:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return False
 
-    thread = threading.Thread(target=watch, name="killable", daemon=True)
-    thread.start()
-    try:
+    with looking(look, every_s=2 * _LOOK_EVERY_S, name="killable"):
         yield
-    finally:
-        over.set()
-        thread.join()
 
 
 def _rung(attempt: Attempt) -> str:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
 from orchestrator.attempt import Attempt
+from orchestrator.beside import looking
 from orchestrator.provenance import host
 from results.errors import ResultsError
 from results.ledger import Event, Ledger
@@ -79,23 +79,16 @@ def ended_in_time(
         kill: ends this process at once.
     """
     watch = Watch(attempt, asked_to_leave=asked_to_leave)
-    over = threading.Event()
 
-    def look() -> None:
-        while not over.wait(_LOOK_EVERY_S):
-            found = watch.overdue()
-            if found is not None:
-                _record(attempt, *found)
-                kill()
-                return
+    def look() -> bool:
+        found = watch.overdue()
+        if found is not None:
+            _record(attempt, *found)
+            kill()
+        return found is not None
 
-    thread = threading.Thread(target=look, name="overdue", daemon=True)
-    thread.start()
-    try:
+    with looking(look, every_s=_LOOK_EVERY_S, name="overdue"):
         yield
-    finally:
-        over.set()
-        thread.join()
 
 
 def _record(attempt: Attempt, failure_class: str, detail: str) -> None:
