@@ -81,20 +81,16 @@ def write(
         StorageError: a file cannot be read or written.
     """
     when = datetime.now(UTC) if as_of is None else as_of.astimezone(UTC)
+    asked: dict[str, Any] = {"delta": delta, "partial": partial, "sweep_file": sweep_file}
     with open_stores([root], as_of=when) as reader:
-        document = collect(
-            reader,
-            sweep=root.name,
-            as_of=when,
-            delta=delta,
-            partial=partial,
-            sweep_file=sweep_file,
-        )
-    page: Place = root / "report" / "index.html" if output is None else output
+        document = collect(reader, sweep=root.name, as_of=when, **asked)
+    page = root / "report" / "index.html" if output is None else output
+    return _put_down(document, page, _tables(document) | (_pictures(document) if pictures else {}))
+
+
+def _put_down(document: Document, page: Place, files: Mapping[str, bytes]) -> Written:
+    """Writes the files beside the page, and then the page."""
     folder = "figures" if page.name == "index.html" else f"{Path(page.name).stem}-figures"
-    files = _tables(document)
-    if pictures:
-        files |= _pictures(document)
     for name, data in files.items():
         _put(page.parent / folder / name, data)
     data = render(document, figures=folder).encode()

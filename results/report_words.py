@@ -90,38 +90,47 @@ def headline(document: Mapping[str, Any]) -> tuple[str, str]:
     wholes = [fit for fit in fits if fit["architecture"] and not fit["mechanism"]]
     parts = [fit for fit in fits if fit["mechanism"] and fit["break"] is not None]
     broken = [fit for fit in wholes if fit["break"] is not None]
-    pieces = []
-    if parts:
-        pieces.append(f"By mechanism: {listed(map(_where, parts))}.")
+    by_mechanism = [f"By mechanism: {listed(map(_where, parts))}."] if parts else []
     if pooled["break"] is not None:
         title = f"The score breaks off at a sparsity of {share(pooled['break'])}"
-        low, high = pooled["interval"]
-        by_architecture = [_standing(fit) for fit in wholes] if len(wholes) > 1 else []
-        pieces = [
-            f"All architectures together, 95 % interval {share(low)} to {share(high)}.",
-            *([f"By architecture: {'; '.join(by_architecture)}."] if by_architecture else []),
-            *pieces,
-        ]
+        pieces = _of_all(pooled, wholes)
     elif broken:
         title = f"A cliff for {listed(fit['group'] for fit in broken)}"
-        steady = [fit["group"] for fit in wholes if fit["break"] is None]
-        places = [_where(fit, word="breaks off at", interval="95 % interval") for fit in broken]
-        together = ", nor for all cells together" if len(wholes) > 1 else ""
-        rest = f" No cliff for {listed(steady)}{together}." if steady else ""
-        pieces = [f"{'; '.join(places)}.{rest}", *pieces]
+        pieces = [_of_some(broken, wholes)]
     else:
         title = "No cliff"
-        names = [fit["group"] for fit in wholes]
-        why = f": {pooled['reason']}"
-        single = len(names) < 2
-        pieces = [
-            f"Over {count(pooled['n'], 'cell')}{why}."
-            if single
-            else f"Neither with all {count(pooled['n'], 'cell')} together nor for {listed(names)}"
-            " alone does the score break off as sparsity grows.",
-            *pieces,
-        ]
-    return title, " ".join(pieces)
+        pieces = [_of_none(pooled, wholes)]
+    return title, " ".join([*pieces, *by_mechanism])
+
+
+def _of_all(pooled: Mapping[str, Any], wholes: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What stands behind a break of all cells together."""
+    low, high = pooled["interval"]
+    pieces = [f"All architectures together, 95 % interval {share(low)} to {share(high)}."]
+    if len(wholes) > 1:
+        pieces.append(f"By architecture: {'; '.join(map(_standing, wholes))}.")
+    return pieces
+
+
+def _of_some(broken: Sequence[Mapping[str, Any]], wholes: Sequence[Mapping[str, Any]]) -> str:
+    """What stands behind breaks of some architectures."""
+    steady = [fit["group"] for fit in wholes if fit["break"] is None]
+    places = [_where(fit, word="breaks off at", interval="95 % interval") for fit in broken]
+    together = ", nor for all cells together" if len(wholes) > 1 else ""
+    rest = f" No cliff for {listed(steady)}{together}." if steady else ""
+    return f"{'; '.join(places)}.{rest}"
+
+
+def _of_none(pooled: Mapping[str, Any], wholes: Sequence[Mapping[str, Any]]) -> str:
+    """What stands behind no break anywhere."""
+    cells = count(pooled["n"], "cell")
+    if len(wholes) < 2:
+        return f"Over {cells}: {pooled['reason']}."
+    names = listed(fit["group"] for fit in wholes)
+    return (
+        f"Neither with all {cells} together nor for {names} alone does the score break off as"
+        " sparsity grows."
+    )
 
 
 def _where(fit: Mapping[str, Any], *, word: str = "at", interval: str = "") -> str:
