@@ -61,21 +61,13 @@ def evaluate(
     """
     sites = _sites(model)
     activity = Activity(sites, magnitudes="magnitudes" in groups)
-    sensitivity = Sensitivity(
-        model,
-        sites,
-        derivatives="derivatives" in groups,
-        gradients="gradients" in groups,
-        flatness="flatness" in groups,
-    )
+    wanted = {name: name in groups for name in ("derivatives", "gradients", "flatness")}
+    sensitivity = Sensitivity(model, sites, **wanted)
+    batches = torch.split(torch.arange(len(split), device=device), batch_size)
     totals: dict[str, Tensor] = {}
     model.eval()
-    with (
-        torch.set_grad_enabled(sensitivity.wanted),
-        activity.watching(),
-        sensitivity.watching(),
-    ):
-        for indices in torch.split(torch.arange(len(split), device=device), batch_size):
+    with torch.set_grad_enabled(sensitivity.wanted), activity.watching(), sensitivity.watching():
+        for indices in batches:
             inputs, targets = split.batch(indices)
             scores = task.scores(model(inputs), targets)
             for name, mean in scores.items():
@@ -84,12 +76,20 @@ def evaluate(
             if sensitivity.wanted:
                 sensitivity.add(scores["loss"], samples=len(indices))
     model.train()
-    measured, layers = activity.measure()
-    depends, more_layers = sensitivity.measure()
-    for name, values in more_layers.items():
-        layers[name] = layers.get(name, {}) | values
     means = {f"val_{name}": float(total) / len(split) for name, total in totals.items()}
-    return means | measured | depends, layers
+    return _joined(means, activity.measure(), sensitivity.measure())
+
+
+def _joined(
+    means: dict[str, float], *measured: tuple[Mapping[str, float], Layers]
+) -> tuple[dict[str, float], Layers]:
+    """Returns all values of the whole model, and those of each layer together."""
+    layers: Layers = {}
+    for whole, parts in measured:
+        means |= whole
+        for name, values in parts.items():
+            layers[name] = layers.get(name, {}) | values
+    return means, layers
 
 
 def _sites(model: nn.Module) -> Mapping[str, nn.Module]:

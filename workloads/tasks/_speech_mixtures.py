@@ -54,16 +54,11 @@ def mixtures(
     noise = torch.empty_like(clean)
     for number, kind in enumerate(noises):
         rows = (pairs // len(ratios) == number).nonzero().squeeze(1)
-        shape = (len(rows), length)
         if kind == "babble":
             noise[rows] = _babble(source, chosen[rows], length=length, stream=stream)
-        elif kind == "speech_shaped":
-            power = torch.fft.rfft(clean).abs().square().mean(dim=0)
-            noise[rows] = _shaped(power.expand(len(rows), -1), shape, stream)
         else:
-            frequency = torch.fft.rfftfreq(length, 1 / rate).clamp(min=_LOWEST)
-            slope = 2 * torch.rand((len(rows), 1), generator=stream)
-            noise[rows] = _shaped(frequency**-slope, shape, stream)
+            power = _power(kind, clean, len(rows), rate=rate, stream=stream)
+            noise[rows] = _shaped(power, (len(rows), length), stream)
     wanted = 10 ** (torch.tensor(ratios, dtype=torch.float32)[pairs % len(ratios)] / 10)
     gain = (clean.square().sum(1) / (wanted * noise.square().sum(1))).sqrt()
     return clean, clean + gain[:, None] * noise
@@ -83,6 +78,16 @@ def windows(
     chosen = torch.arange(samples) % len(sizes)
     room = (sizes[chosen] - length).clamp(min=0) + 1
     return chosen, (torch.rand(samples, generator=stream, dtype=torch.float64) * room).long()
+
+
+def _power(kind: Noise, clean: Tensor, rows: int, *, rate: int, stream: torch.Generator) -> Tensor:
+    """Returns the power spectra of noises: (rows, frequencies), up to a factor each."""
+    if kind == "speech_shaped":
+        power: Tensor = torch.fft.rfft(clean).abs().square().mean(dim=0)
+        return power.expand(rows, -1)
+    frequency: Tensor = torch.fft.rfftfreq(clean.shape[1], 1 / rate).clamp(min=_LOWEST)
+    slope = 2 * torch.rand((rows, 1), generator=stream)
+    return frequency.pow(-slope)
 
 
 def _shaped(power: Tensor, shape: tuple[int, int], stream: torch.Generator) -> Tensor:
