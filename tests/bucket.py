@@ -61,6 +61,7 @@ class Proxy:
 
     Attributes:
         address: where it listens.
+        target: host and port of the service behind it.
         fault: given method and path of each request, names what happens to it: `500`; `busy`
             (503); `silence` (no answer until the client leaves); `cut` (the connection ends, the
             request unheard); `lost` (the request is done, the connection ends without an answer);
@@ -73,8 +74,9 @@ class Proxy:
         self.fault = lambda method, path: None
         self.seen = []
         self.over = threading.Event()
-        self._target = target.removeprefix("http://")
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.target = target.removeprefix("http://")
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+        self._server.proxy = self
         self._server.daemon_threads = True
         self.address = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
@@ -99,64 +101,62 @@ class Proxy:
 
         self.fault = fault
 
-    def _handler(self):
-        proxy = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
+class _Handler(http.server.BaseHTTPRequestHandler):
+    """Answers one connection for the proxy that its server belongs to."""
 
-            def log_message(self, *parts):
-                """Says nothing."""
+    protocol_version = "HTTP/1.1"
 
-            def handle_one_request(self):
-                with contextlib.suppress(ConnectionError, TimeoutError):
-                    super().handle_one_request()
+    def log_message(self, *parts):
+        """Says nothing."""
 
-            def _any(self):
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                what = proxy.fault(self.command, self.path)
-                proxy.seen.append((self.command, self.path, what))
-                if what == "silence":
-                    self.connection.settimeout(0.05)
-                    while not proxy.over.is_set():
-                        with contextlib.suppress(TimeoutError):
-                            if not self.connection.recv(1):
-                                break
-                    self.close_connection = True
-                elif what == "cut":
-                    self.close_connection = True
-                elif what in ("500", "busy"):
-                    self._reply(500 if what == "500" else 503, {}, b"")
-                else:
-                    self._pass_on(body, what)
+    def handle_one_request(self):
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            super().handle_one_request()
 
-            def _pass_on(self, body, what):
-                headers = dict(self.headers.items())
-                if what == "unconditional":
-                    headers = {n: v for n, v in headers.items() if not n.lower().startswith("if-")}
-                connection = http.client.HTTPConnection(proxy._target, timeout=30)
-                connection.request(self.command, self.path, body or None, headers)
-                answer = connection.getresponse()
-                data = answer.read()
-                connection.close()
-                if what == "lost":
-                    self.close_connection = True
-                    return
-                self._reply(answer.status, dict(answer.getheaders()), data, short=what == "short")
+    def _any(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        what = self.server.proxy.fault(self.command, self.path)
+        self.server.proxy.seen.append((self.command, self.path, what))
+        if what == "silence":
+            self.connection.settimeout(0.05)
+            while not self.server.proxy.over.is_set():
+                with contextlib.suppress(TimeoutError):
+                    if not self.connection.recv(1):
+                        break
+            self.close_connection = True
+        elif what == "cut":
+            self.close_connection = True
+        elif what in ("500", "busy"):
+            self._reply(500 if what == "500" else 503, {}, b"")
+        else:
+            self._pass_on(body, what)
 
-            def _reply(self, status, headers, data, *, short=False):
-                self.send_response_only(status)
-                length = headers.pop("Content-Length", None) if self.command == "HEAD" else None
-                for name, value in headers.items():
-                    if name.lower() not in _HOP | {"content-length"}:
-                        self.send_header(name, value)
-                self.send_header("Content-Length", length or str(len(data)))
-                self.end_headers()
-                if self.command != "HEAD":
-                    self.wfile.write(data[: len(data) // 2] if short else data)
-                if short:
-                    self.close_connection = True
+    def _pass_on(self, body, what):
+        headers = dict(self.headers.items())
+        if what == "unconditional":
+            headers = {n: v for n, v in headers.items() if not n.lower().startswith("if-")}
+        connection = http.client.HTTPConnection(self.server.proxy.target, timeout=30)
+        connection.request(self.command, self.path, body or None, headers)
+        answer = connection.getresponse()
+        data = answer.read()
+        connection.close()
+        if what == "lost":
+            self.close_connection = True
+            return
+        self._reply(answer.status, dict(answer.getheaders()), data, short=what == "short")
 
-        for method in ("GET", "PUT", "POST", "DELETE", "HEAD"):
-            setattr(Handler, f"do_{method}", Handler._any)
-        return Handler
+    def _reply(self, status, headers, data, *, short=False):
+        self.send_response_only(status)
+        length = headers.pop("Content-Length", None) if self.command == "HEAD" else None
+        for name, value in headers.items():
+            if name.lower() not in _HOP | {"content-length"}:
+                self.send_header(name, value)
+        self.send_header("Content-Length", length or str(len(data)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(data[: len(data) // 2] if short else data)
+        if short:
+            self.close_connection = True
+
+    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _any  # noqa: N815

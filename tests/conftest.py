@@ -1,12 +1,40 @@
-"""What all tests share: properties have no deadline, since machines that run tests are busy."""
+"""What all tests share: a clock that only the test moves, the command line, an S3.
+
+Properties have no deadline: machines that run tests are busy.
+"""
+
+import signal
 
 import pytest
 from hypothesis import settings
 
 from tests.bucket import s3_service
+from tests.clock import Clock
 
 settings.register_profile("cliffsweep", deadline=None)
 settings.load_profile("cliffsweep")
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def typed(capsys):
+    """Types a command; gives exit code, standard output, standard error."""
+    from orchestrator.cli.main import main
+
+    def run(*words):
+        with pytest.raises(SystemExit) as left:
+            main(words)
+        told = capsys.readouterr()
+        return int(left.value.code or 0), told.out, told.err
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield run
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

@@ -4,8 +4,6 @@ import json
 
 import pytest
 
-from orchestrator.cli.main import main
-
 TINY = """\
 version: 1
 name: tiny
@@ -23,19 +21,11 @@ checkpoint: {every: null}
 """
 
 
-@pytest.fixture
-def typed(tmp_path, monkeypatch, capsys):
-    """Types a command in an empty folder; gives exit code, standard output, standard error."""
+@pytest.fixture(autouse=True)
+def _folder(tmp_path, monkeypatch):
+    """An empty folder, but for a sweep file."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tiny.yaml").write_text(TINY)
-
-    def run(*words):
-        with pytest.raises(SystemExit) as left:
-            main(words)
-        told = capsys.readouterr()
-        return int(left.value.code or 0), told.out, told.err
-
-    return run
 
 
 def claimed(out):

@@ -5,16 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
-import signal
 import subprocess
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-from orchestrator.cli.main import main
 from tests.e2e.conftest import COMMAND, KINDS
 
 TRIVIAL = """\
@@ -32,24 +30,11 @@ retry: {backoff: 0s}
 Type = Callable[..., tuple[int, str, str]]
 
 
-@pytest.fixture
-def typed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Type]:
-    """Types a command in an empty folder; gives exit code, standard output, standard error."""
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty folder, but for a sweep file."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "trivial.yaml").write_text(TRIVIAL)
-
-    def run(*words: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as left:
-            main(words)
-        told = capsys.readouterr()
-        return int(left.value.code or 0), told.out, told.err
-
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield run
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 RUN = ("run", "trivial.yaml", "--inline", "--kinds", str(KINDS))

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli.main import main
 from orchestrator.expand import expand
 from orchestrator.probing import most_held
 from orchestrator.spec_load import load_sweep
@@ -28,22 +27,11 @@ grids:
 Type = Callable[..., tuple[int, str, str]]
 
 
-@pytest.fixture
-def typed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Type:
-    """Types a command in a folder with one sweep; gives exit code, output and errors."""
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty folder, but for a sweep file."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("signal.signal", lambda *given: None)
     (tmp_path / "small.yaml").write_text(SWEEP)
-
-    def run(*words: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as left:
-            main(words)
-        told = capsys.readouterr()
-        return int(left.value.code or 0), told.out, told.err
-
-    return run
 
 
 def test_a_probe_a_run_and_what_was_right(typed: Type, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Fixtures of the orchestrator's tests: a clock that only the test moves, kinds that go again."""
+"""Fixtures of the orchestrator's tests: a run directory, a workplace, kinds that go again."""
 
 import os
 import sys
@@ -6,27 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.attempt import Attempt
+from orchestrator.trial import run_trial
+from results.ledger import Ledger
 from results.store import Store
 from tests.orchestrator.sweeps import KINDS
+from tests.orchestrator.workplace import Workplace
 from workloads import kinds
-
-
-class Clock:
-    """Seconds that stand still until a test, or whoever waits, moves them."""
-
-    def __init__(self, now: float = 1_750_000_000.0) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
-
-    def forward(self, seconds: float) -> None:
-        self.now += seconds
-
-
-@pytest.fixture
-def clock():
-    return Clock()
 
 
 @pytest.fixture
@@ -68,6 +54,28 @@ def forget_kinds(monkeypatch):
     forget()
 
 
+@pytest.fixture
+def run(store, clock, forget_kinds):
+    """Runs attempts at trial `t`, each with the number and the checkpoint that are next."""
+
+    def go(config, *, asked_to_leave=None, root=None, **options):
+        place = store if root is None else Store(root)
+        ledger = Ledger(place, sweep="t")
+        options = {
+            "root": str(place.root),
+            "sweep": "t",
+            "trial_id": "t",
+            "number": ledger.attempts("t"),
+            "config": config,
+            "resume_from": ledger.usable_checkpoint("t"),
+            "kinds": (str(KINDS),),
+        } | options
+        leave = {} if asked_to_leave is None else {"asked_to_leave": asked_to_leave}
+        return run_trial(Attempt(**options), clock=clock, monotonic=clock, **leave)
+
+    return go
+
+
 def _is_ours(file: Path) -> bool:
     return file.is_relative_to(Path(kinds.__file__).parent)
 
@@ -77,6 +85,12 @@ def test_kinds(forget_kinds):
     """The kinds of `tests/kinds`, known to this process."""
     kinds.add_folder(KINDS)
     return KINDS
+
+
+@pytest.fixture
+def workplace(tmp_path, test_kinds):
+    """A folder for a sweep of test programs; nothing has run in it yet."""
+    return Workplace(tmp_path)
 
 
 @pytest.fixture

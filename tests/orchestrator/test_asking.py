@@ -6,10 +6,8 @@ import pytest
 
 from orchestrator import actions
 from orchestrator.errors import InputError, Interrupted
-from orchestrator.options import Options
-from results.ledger import Ledger
-from results.store import Store
 from tests.orchestrator.sweeps import KINDS, cells, text_of, told
+from tests.orchestrator.workplace import Workplace
 
 TWO = [{"name": "total"}, {"name": "value", "goal": "minimize"}]
 
@@ -29,55 +27,24 @@ def sweep(method="tpe", *, parameters=None, trials=14, **keys):
     return text_of(**given | keys)
 
 
-class Place:
-    """A folder with a sweep file and a storage root."""
-
-    def __init__(self, folder):
-        self.file = folder / "t.yaml"
-        self.storage = str(folder / "runs")
-        self.store = Store(folder / "runs" / "t")
-
-    def run(self, text=None, *, stop_after=None, **options):
-        if text is not None:
-            self.file.write_text(text)
-        queues = []
-
-        class Listener:
-            def ended(self, tally, outcome, verdict):
-                if tally.completed == stop_after:
-                    queues[0].stop()
-
-            def ignore(self, *heard):
-                """Hears the rest and keeps nothing of it."""
-
-            changed = planned = started = warned = ignore
-
-        return actions.run(
-            self.file,
-            storage=self.storage,
-            kinds=[str(KINDS)],
-            runner="inline",
-            listener=Listener(),
-            on_queue=queues.append,
-            options=Options(**options),
-        )
+class Search(Workplace):
+    """A workplace that tells what its search asked."""
 
     @property
     def asked(self):
         """(grid, value, steps) of every wanted trial, in the order of planning."""
-        rows = Ledger(self.store, sweep="t").trials().values()
+        rows = self.ledger.trials().values()
         return [(r.grid, r.config["value"], r.config["steps"]) for r in rows if r.wanted]
 
 
 @pytest.fixture
 def place(tmp_path, test_kinds):
-    return Place(tmp_path)
+    return Search(tmp_path)
 
 
 @pytest.fixture
 def other(tmp_path, test_kinds):
-    (tmp_path / "other").mkdir()
-    return Place(tmp_path / "other")
+    return Search(tmp_path / "other")
 
 
 @pytest.mark.parametrize("method", ["random", "sobol", "tpe", "nsga2"])
@@ -94,7 +61,7 @@ def test_a_resumed_search_asks_what_the_undisturbed_one_asks(method, place, othe
 
 
 def done(place):
-    latest = Ledger(place.store, sweep="t").latest().values()
+    latest = place.ledger.latest().values()
     return [event for event in latest if event.status == "completed"]
 
 
@@ -143,7 +110,7 @@ def test_missing_baselines_come_first(place):
         {asked[2] for asked in place.asked if asked[0] == "g"}
     )
     found = actions.sql(
-        "t", "SELECT count(*) AS n FROM trials WHERE score IS NOT NULL", storage=place.storage
+        "t", "SELECT count(*) AS n FROM trials WHERE score IS NOT NULL", storage=str(place.storage)
     )
     assert found.to_pylist() == [{"n": summary.total}]
 
@@ -154,7 +121,7 @@ def test_a_trial_that_fails_is_asked_for_once(place):
     text += json.dumps("max_failed_trials") + ": 6\n"
     summary = place.run(text)
     assert summary.counts == {"failed": 6}
-    assert len(Ledger(place.store, sweep="t").trials()) == 6
+    assert len(place.ledger.trials()) == 6
 
 
 def test_a_design_is_planned_like_a_grid(place, capsys):
@@ -168,11 +135,11 @@ def test_a_design_is_planned_like_a_grid(place, capsys):
 
 def test_plan_says_what_was_asked_and_how_much_may_follow(place):
     place.file.write_text(sweep(trials=14))
-    plan, _ = actions.plan(place.file, storage=place.storage, kinds=[str(KINDS)])
+    plan, _ = actions.plan(place.file, storage=str(place.storage), kinds=[str(KINDS)])
     assert (plan.total, plan.to_come) == (0, 14)
     with pytest.raises(Interrupted):
         place.run(stop_after=4)
-    plan, _ = actions.plan(place.file, storage=place.storage, kinds=[str(KINDS)])
+    plan, _ = actions.plan(place.file, storage=str(place.storage), kinds=[str(KINDS)])
     assert (plan.total, plan.count("kept"), plan.to_come) == (4, 4, 10)
     _, most = actions.validate(place.file, kinds=[str(KINDS)])
     assert most == 14
@@ -182,7 +149,7 @@ def test_one_trial_of_a_search_runs_alone(place):
     text = sweep(trials=6)
     with pytest.raises(Interrupted):
         place.run(text, stop_after=2)
-    ids = list(Ledger(place.store, sweep="t").trials())
+    ids = list(place.ledger.trials())
     assert place.run(only=(ids[0],)).asked == 1
     with pytest.raises(InputError, match="--only"):
         place.run(only=("ffffffffffff",))

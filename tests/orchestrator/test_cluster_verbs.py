@@ -5,7 +5,6 @@ import json
 import pytest
 
 from orchestrator import cluster_verbs
-from orchestrator.cli.main import main
 from orchestrator.cluster_probe import look, write_mark
 from orchestrator.errors import RunnerError
 from orchestrator.provenance import host, package_versions
@@ -58,20 +57,8 @@ def lab(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.fixture
-def typed(capsys):
-    """Types a command; gives exit code and standard output."""
-
-    def run(*words):
-        with pytest.raises(SystemExit) as left:
-            main(words)
-        return int(left.value.code or 0), capsys.readouterr().out
-
-    return run
-
-
 def test_ls_asks_nobody_and_shows_no_token(lab, typed):
-    code, out = typed("cluster", "ls", "--json")
+    code, out, _ = typed("cluster", "ls", "--json")
     (found,) = json.loads(out)["clusters"]
     assert (code, found["name"], found["token"]) == (0, "lab", "ok")
     assert "abc123" not in out
@@ -90,7 +77,7 @@ def test_nodes_tell_what_is_taken_and_what_runs_where(lab, typed):
     assert (worker.gpus_used, worker.gpus, worker.accelerator) == (0.5, 2.0, "H100")
     assert worker.runs == ("t 0123456789ab",)
     assert (head.runs, gone.runs) == ((), ())
-    code, out = typed("cluster", "nodes", "lab")
+    code, out, _ = typed("cluster", "nodes", "lab")
     assert code == 0
     assert "3/8" in out
     assert "t 0123456789ab" in out
@@ -128,7 +115,7 @@ def test_check_without_an_answer_is_one_line(lab, monkeypatch):
 def test_a_named_cluster_brings_its_storage_to_every_verb(lab, typed, monkeypatch):
     (lab / "runs" / "t" / "sweep").mkdir(parents=True)
     monkeypatch.setenv("CLIFFSWEEP_CLUSTER", "")  # Set again by the command, and undone with this.
-    code, out = typed("--cluster", "lab", "ls", "--json")
+    code, out, _ = typed("--cluster", "lab", "ls", "--json")
     assert (code, [one["sweep"] for one in json.loads(out)["sweeps"]]) == (0, ["t"])
 
 

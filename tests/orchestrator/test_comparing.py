@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli.main import main
 from results.store import Store
 from tests.results.sweeps import finish, plan
 
@@ -15,19 +14,6 @@ from tests.results.sweeps import finish, plan
 def runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     return tmp_path / "runs"
-
-
-@pytest.fixture
-def run(capsys):
-    """Runs a command line; exit code, standard output, standard error."""
-
-    def run(*words):
-        with pytest.raises(SystemExit) as left:
-            main(words)
-        out, err = capsys.readouterr()
-        return left.value.code, out, err
-
-    return run
 
 
 def sweep(root, *, shift=0.0, epochs=1, acts=("relu", "gelu"), ids="t", **row):
@@ -42,10 +28,10 @@ def sweep(root, *, shift=0.0, epochs=1, acts=("relu", "gelu"), ids="t", **row):
         finish(store, trial_id, {"accuracy": accuracy, "loss": 1.0}, sweep=root.name)
 
 
-def test_two_sweeps_side_by_side(runs, run):
+def test_two_sweeps_side_by_side(runs, typed):
     sweep(runs / "one", commit="abc")
     sweep(runs / "two", shift=0.1, commit="def", acts=("relu", "gelu", "topk"))
-    code, out, err = run("compare", "one", "two")
+    code, out, err = typed("compare", "one", "two")
     assert (code, err) == (0, "")
     lines = out.splitlines()
     assert lines[0] == f"A: one, 2 cells, 2 ended, in {Path('runs/one')}"
@@ -57,10 +43,10 @@ def test_two_sweeps_side_by_side(runs, run):
     assert any(line.split() == ["commit", "abc", "def"] for line in lines)
 
 
-def test_the_second_sweep_may_be_a_folder_of_the_same_name(runs, run, tmp_path):
+def test_the_second_sweep_may_be_a_folder_of_the_same_name(runs, typed, tmp_path):
     sweep(runs / "s")
     sweep(tmp_path / "other" / "s", shift=0.1)
-    code, out, _ = run("compare", "s", "other/s", "--json")
+    code, out, _ = typed("compare", "s", "other/s", "--json")
     found = json.loads(out)
     assert code == 0
     assert found["b"] == {"sweep": "s", "root": "other/s", "cells": 2, "ended": 2}
@@ -70,52 +56,52 @@ def test_the_second_sweep_may_be_a_folder_of_the_same_name(runs, run, tmp_path):
     assert found["settings"] == found["facts"] == []
 
 
-def test_cells_of_other_epochs_are_paired_and_it_says_so(runs, run):
+def test_cells_of_other_epochs_are_paired_and_it_says_so(runs, typed):
     sweep(runs / "one", ids="a")
     sweep(runs / "two", ids="b", epochs=2)
-    code, out, _ = run("compare", "one", "two")
+    code, out, _ = typed("compare", "one", "two")
     assert code == 0
     assert "2 pairs of cells differ in train.epochs alone." in out
     assert "0 cells in common." in out
 
 
-def test_one_metric_alone(runs, run):
+def test_one_metric_alone(runs, typed):
     sweep(runs / "one")
     sweep(runs / "two")
-    _, out, _ = run("compare", "one", "two", "--metric", "loss", "--json")
+    _, out, _ = typed("compare", "one", "two", "--metric", "loss", "--json")
     assert {one["metric"] for one in json.loads(out)["differences"]} == {"loss"}
 
 
-def test_nothing_in_common_is_a_sentence(runs, run):
+def test_nothing_in_common_is_a_sentence(runs, typed):
     sweep(runs / "one", ids="a", acts=("relu", "gelu"))
     sweep(runs / "two", ids="b", acts=("topk", "silu"))
-    code, out, _ = run("compare", "one", "two")
+    code, out, _ = typed("compare", "one", "two")
     assert code == 0
     assert "No cell of A has a partner in B, so there is no difference to estimate." in out
 
 
-def test_an_empty_sweep_is_a_sentence(runs, run):
+def test_an_empty_sweep_is_a_sentence(runs, typed):
     sweep(runs / "one")
     (runs / "two" / "trials").mkdir(parents=True)
-    code, out, _ = run("compare", "one", "two")
+    code, out, _ = typed("compare", "one", "two")
     assert code == 0
     assert "B asks for no cell yet, so there is nothing to compare." in out
-    assert run("compare", "two", "one", "--json")[0] == 0
+    assert typed("compare", "two", "one", "--json")[0] == 0
 
 
-def test_scores_that_are_all_nan_are_told(runs, run):
+def test_scores_that_are_all_nan_are_told(runs, typed):
     for name in ("one", "two"):
         sweep(runs / name, shift=math.nan)
-    code, out, _ = run("compare", "one", "two", "--metric", "score")
+    code, out, _ = typed("compare", "one", "two", "--metric", "score")
     assert code == 0
     assert "2 times it is NaN or infinite on a side" in out
 
 
-def test_a_damaged_file_is_named_and_the_rest_answers(runs, run):
+def test_a_damaged_file_is_named_and_the_rest_answers(runs, typed):
     for name in ("one", "two"):
         sweep(runs / name)
     Store(runs / "two").put("trials/000009.parquet", b"PAR1 not really PAR1")
-    code, out, err = run("compare", "one", "two")
+    code, out, err = typed("compare", "one", "two")
     assert code == 0
     assert "2 cells in common." in out
     assert "000009.parquet: must be a whole Parquet file" in err
@@ -138,54 +124,54 @@ def test_a_damaged_file_is_named_and_the_rest_answers(runs, run):
         (("export", "one", "-o", "out", "--format", "xls"), "--format"),
     ],
 )
-def test_wrong_input_is_one_line_and_exit_code_2(runs, run, tmp_path, words, said):
+def test_wrong_input_is_one_line_and_exit_code_2(runs, typed, tmp_path, words, said):
     sweep(runs / "one")
     sweep(runs / "two")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").write_text("mine")
-    code, out, err = run(*words)
+    code, out, err = typed(*words)
     assert (code, out) == (2, "")
     assert said in err
     assert err.count("\n") == 1
     assert not (tmp_path / "out").exists()
 
 
-def test_export_says_what_it_wrote(runs, run, tmp_path):
+def test_export_says_what_it_wrote(runs, typed, tmp_path):
     sweep(runs / "one")
-    code, out, err = run("export", "one", "-o", "out", "-f", "csv")
+    code, out, err = typed("export", "one", "-o", "out", "-f", "csv")
     assert (code, out.splitlines()[:2]) == (0, ["trials: 2 rows", "metrics: 8 rows"])
     assert "wrote out" in err
     assert (tmp_path / "out" / "metrics.csv").read_bytes().count(b"\r\n") == 9
 
 
-def test_export_of_a_folder_answers_in_json(runs, run, tmp_path):
+def test_export_of_a_folder_answers_in_json(runs, typed, tmp_path):
     sweep(tmp_path / "other" / "one")
-    code, out, _ = run("export", "other/one", "-o", "out", "--json")
+    code, out, _ = typed("export", "other/one", "-o", "out", "--json")
     assert code == 0
     assert json.loads(out)["rows"]["trials"] == 2
 
 
-def test_reading_writes_nothing(runs, run, tmp_path):
+def test_reading_writes_nothing(runs, typed, tmp_path):
     sweep(runs / "one")
     sweep(runs / "two")
     before = {path: path.stat().st_mtime_ns for path in runs.rglob("*")}
-    run("compare", "one", "two")
-    run("export", "one", "-o", "out")
+    typed("compare", "one", "two")
+    typed("export", "one", "-o", "out")
     assert {path: path.stat().st_mtime_ns for path in runs.rglob("*")} == before
 
 
-def test_cells_that_fit_several_of_the_other_side_are_named(runs, run):
+def test_cells_that_fit_several_of_the_other_side_are_named(runs, typed):
     for name, seeds in (("one", (0, 1)), ("two", (2,))):
         for seed in seeds:
             config = {"activation": {"kind": "relu"}, "seed": seed}
             plan(Store(runs / name), [{"trial_id": f"t{seed}", "config": config}], sweep=name)
-    code, out, _ = run("compare", "one", "two")
+    code, out, _ = typed("compare", "one", "two")
     assert code == 0
     assert "2 of A and 1 of B would fit several of the other side without seed" in out
     assert "No cell of A has a partner in B" in out
 
 
-def test_a_newer_store_is_refused_with_its_version(runs, run, monkeypatch):
+def test_a_newer_store_is_refused_with_its_version(runs, typed, monkeypatch):
     import results.schema
 
     sweep(runs / "one")
@@ -193,8 +179,8 @@ def test_a_newer_store_is_refused_with_its_version(runs, run, monkeypatch):
     sweep(runs / "two")
     monkeypatch.undo()
     monkeypatch.chdir(runs.parent)
-    code, out, err = run("compare", "one", "two")
+    code, out, err = typed("compare", "one", "two")
     assert (code, out) == (2, "")
     assert "schema version must be at most" in err
-    assert run("export", "two", "-o", "out")[0] == 2
+    assert typed("export", "two", "-o", "out")[0] == 2
     assert not (runs.parent / "out").exists()

@@ -1,7 +1,5 @@
 """What a user is told of an edited sweep before it starts again."""
 
-import pytest
-
 from orchestrator.code import Record, newest_record
 from orchestrator.difference import difference
 from orchestrator.planning import make_plan
@@ -9,14 +7,9 @@ from orchestrator.provenance import Code
 from results.ledger import Ledger
 from results.store import Store
 from tests.orchestrator.sweeps import cells, load, trivial
-from tests.orchestrator.test_driver import Listener, Workplace
+from tests.orchestrator.workplace import Listener
 
 OLD, NEW = "a" * 40, "b" * 40
-
-
-@pytest.fixture
-def workplace(tmp_path, test_kinds):
-    return Workplace(tmp_path, test_kinds)
 
 
 def compare(workplace, text, *, commit=NEW):

@@ -4,40 +4,20 @@ import json
 import os
 import subprocess
 import sys
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
-from pathlib import Path
 
 import pytest
 
 from orchestrator.errors import LeaseError
-from orchestrator.lease import DEAD_AFTER_S, LOST_AFTER_S, Holder, Lease
+from orchestrator.lease import DEAD_AFTER_S, LOST_AFTER_S, Lease
 from orchestrator.paths import LEASE
 from results.errors import StorageError
-from results.store import Store
-
-ME = Holder.this_process()
-ELSEWHERE = replace(ME, host="far", boot_id="another boot", pid=77)
-DEAD = replace(ME, process_start="1")
-"""A process of this number that is not the one which runs now."""
-
-
-def refuse_to_wait(seconds):
-    raise AssertionError(f"waited {seconds} s")
+from tests.orchestrator.leases import DEAD, ELSEWHERE, ME, held_by, refuse_to_wait, write
 
 
 @pytest.fixture
 def lease(store, clock):
     return Lease(store, monotonic=clock, wait=refuse_to_wait)
-
-
-def write(store, holder):
-    store.put(LEASE, json.dumps(asdict(holder)).encode())
-
-
-def held_by(store):
-    return Holder(**json.loads(store.read(LEASE)))
 
 
 def test_whoever_asks_first_holds_it(lease, store):
@@ -198,139 +178,7 @@ def test_a_folder_in_place_of_the_lease_is_an_error_that_names_it(lease, store):
         lease.acquire()
 
 
-class Eventful(Store):
-    """Lets something happen before and after the first look at the lease."""
-
-    def __init__(self, root, *, before=lambda: None, after):
-        super().__init__(root)
-        self.events = [after, before]
-
-    def read(self, name):
-        if self.events:
-            self.events.pop()()
-        try:
-            return super().read(name)
-        finally:
-            if self.events:
-                self.events.pop()()
-
-
-def test_a_rival_that_is_quicker_after_the_holder_left_keeps_the_lease(store, clock):
-    """The holder leaves between our try and our look, and a rival comes before we look again."""
-    rival = Lease(store, monotonic=clock, wait=refuse_to_wait)
-    write(store, DEAD)
-    ours = Eventful(store.root, before=lambda: store.delete(LEASE), after=rival.acquire)
-    with pytest.raises(LeaseError):
-        Lease(ours, monotonic=clock, wait=refuse_to_wait).acquire()
-    assert held_by(store) == ME
-    rival.release()
-
-
-def test_a_rival_that_is_quicker_over_a_dead_holder_keeps_the_lease(store, clock):
-    """Both have seen that the holder is dead; the rival removes it and makes its own first."""
-    rival = Lease(store, monotonic=clock, wait=refuse_to_wait)
-    write(store, DEAD)
-    ours = Eventful(store.root, after=rival.acquire)
-    with pytest.raises(LeaseError):
-        Lease(ours, monotonic=clock, wait=refuse_to_wait).acquire()
-    assert held_by(store) == ME
-    rival.release()
-
-
 def test_nothing_but_the_lease_is_seen_in_the_store(lease, store):
     with lease:
         assert lease.beat()
         assert store.list() == [LEASE]
-
-
-@pytest.mark.parametrize("before", [None, DEAD, b"garbage"])
-def test_of_20_threads_that_ask_at_once_exactly_one_holds_it(store, clock, before):
-    if before is not None:
-        store.put(
-            LEASE, before if isinstance(before, bytes) else json.dumps(asdict(before)).encode()
-        )
-    barrier = threading.Barrier(20)
-
-    def ask(_):
-        lease = Lease(store, monotonic=clock, wait=clock.forward)
-        barrier.wait()
-        try:
-            lease.acquire()
-        except LeaseError:
-            return None
-        return lease
-
-    with ThreadPoolExecutor(20) as pool:
-        holders = [lease for lease in pool.map(ask, range(20)) if lease is not None]
-    assert len(holders) == 1
-    assert held_by(store) == ME
-    holders[0].release()
-
-
-def test_threads_that_take_turns_never_overlap(store, clock):
-    """Each holds it 20 times; a release that races with a look must free nobody else's."""
-    inside, overlaps = [], []
-
-    def ask(me):
-        held = 0
-        while held < 20:
-            lease = Lease(store, monotonic=clock, wait=clock.forward)
-            try:
-                lease.acquire()
-            except LeaseError:
-                continue
-            inside.append(me)
-            overlaps.extend(inside[1:])
-            held += 1
-            inside.remove(me)
-            lease.release()
-
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(ask, range(4)))
-    assert overlaps == []
-
-
-_ASK = """\
-import sys
-from orchestrator.errors import LeaseError
-from orchestrator.lease import Lease
-from results.store import Store
-lease = Lease(Store(sys.argv[1]))
-print("ready", flush=True)
-sys.stdin.readline()
-try:
-    lease.acquire()
-except LeaseError:
-    print("refused", flush=True)
-else:
-    print("held", flush=True)
-    sys.stdin.readline()
-    lease.release()
-"""
-
-
-def test_of_processes_that_ask_at_once_over_a_dead_holder_exactly_one_holds_it(store):
-    write(store, DEAD)
-    command = [sys.executable, "-W", "error", "-c", _ASK, str(store.root)]
-    asking = [
-        subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path.cwd()
-        )
-        for _ in range(6)
-    ]
-    try:
-        assert {process.stdout.readline() for process in asking} == {"ready\n"}
-        for process in asking:
-            process.stdin.write("go\n")
-            process.stdin.flush()
-        answers = sorted(process.stdout.readline().strip() for process in asking)
-        assert answers == ["held"] + ["refused"] * 5
-        (holder,) = (p for p in asking if p.poll() is None and p.pid == held_by(store).pid)
-        holder.stdin.write("leave\n")
-        holder.stdin.flush()
-        assert holder.wait() == 0
-        assert not store.exists(LEASE)
-    finally:
-        for process in asking:
-            process.kill()
-            process.communicate()

@@ -11,15 +11,14 @@ from orchestrator.errors import InputError
 from results.errors import StorageError
 from results.query import open_stores
 from tests.orchestrator.sweeps import trivial
-from tests.orchestrator.test_driver import Workplace
+from tests.orchestrator.workplace import Workplace
 
 
 @pytest.fixture
-def workplace(tmp_path, test_kinds):
+def workplace(workplace):
     """A finished sweep with checkpoints."""
-    place = Workplace(tmp_path, test_kinds)
-    place.run(trivial(values=[1.0], checkpoint={"every": "1 steps"}))
-    return place
+    workplace.run(trivial(values=[1.0], checkpoint={"every": "1 steps"}))
+    return workplace
 
 
 def moved(path, tmp_path):

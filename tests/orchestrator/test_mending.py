@@ -13,30 +13,7 @@ from orchestrator.runners.ray_deaths import death
 from results.errors import QueryError
 from results.store import Store
 from tests.orchestrator.sweeps import events, text_of, trivial
-from tests.orchestrator.test_driver import Listener, Workplace
-
-
-class Canceller(Listener):
-    """Asks for the end of the first trial as soon as it starts."""
-
-    def __init__(self, *, whole=False):
-        super().__init__()
-        self.whole = whole
-        self.asked = None
-
-    def started(self, tally, attempt):
-        super().started(tally, attempt)
-        if self.asked is None:
-            self.asked = attempt.trial_id
-            store = Store(attempt.root)
-            if self.whole:
-                store.put(control.STOP, b"")
-            control.cancel(store, attempt.trial_id, attempt.number)
-
-
-@pytest.fixture
-def workplace(tmp_path, test_kinds):
-    return Workplace(tmp_path, test_kinds)
+from tests.orchestrator.workplace import Canceller, Listener
 
 
 def test_a_cancelled_trial_ends_alone_and_is_not_tried_again(workplace):

@@ -14,6 +14,7 @@ from orchestrator.paths import LEASE
 from results.ledger import Ledger
 from results.store import Store
 from tests.e2e.conftest import wait_for
+from tests.orchestrator.leases import DEAD, held_by, write
 from tests.orchestrator.sweeps import KINDS, text_of
 
 ROUNDS = 200
@@ -73,6 +74,23 @@ def test_of_two_drivers_that_start_in_the_same_instant_exactly_one_works(tmp_pat
         assert not (tmp_path / LEASE).exists()
     finally:
         for process in both:
+            process.kill()
+            process.communicate()
+
+
+def test_of_processes_that_ask_at_once_over_a_dead_holder_exactly_one_holds_it(store):
+    write(store, DEAD)
+    asking = [started("-W", "error", "-c", _TAKE_TURNS, str(store.root)) for _ in range(6)]
+    try:
+        assert heard(asking) == ["ready"] * 6
+        tell(asking, "ask")
+        assert heard(asking) == ["held"] + ["refused"] * 5
+        assert held_by(store).pid in [process.pid for process in asking]
+        tell(asking, "leave")
+        assert heard(asking) == ["released"] * 6
+        assert not store.exists(LEASE)
+    finally:
+        for process in asking:
             process.kill()
             process.communicate()
 

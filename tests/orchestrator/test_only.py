@@ -8,12 +8,6 @@ import pytest
 from orchestrator.driver import Options
 from orchestrator.errors import GateError, InputError, Interrupted
 from tests.orchestrator.sweeps import ids, text_of, trivial
-from tests.orchestrator.test_driver import Workplace
-
-
-@pytest.fixture
-def workplace(tmp_path, test_kinds):
-    return Workplace(tmp_path, test_kinds)
 
 
 def test_the_beginning_of_an_id_is_enough(workplace):
@@ -50,22 +44,7 @@ def test_what_failed_is_handed_over_behind_its_recorded_end_and_not_tried_again(
 
 def test_who_leaves_is_no_error(workplace):
     text = trivial(values=[1.0])
-    seen, queues = [], []
-
-    class Stopper:
-        def started(self, tally, attempt):
-            queues[0].stop()
-
-        def ignore(self, *heard):
-            """Hears the rest."""
-
-        changed = planned = ended = warned = ignore
-
+    seen = []
     with pytest.raises(Interrupted, match="interrupted"):
-        workplace.run(
-            text,
-            options=Options(on_error=seen.append),
-            listener=Stopper(),
-            on_queue=queues.append,
-        )
+        workplace.run(text, options=Options(on_error=seen.append), stop_after=0)
     assert seen == []

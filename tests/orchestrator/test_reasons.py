@@ -11,14 +11,8 @@ from orchestrator.paths import newest_sweep_file
 from orchestrator.reasons import why
 from results.store import Store
 from tests.orchestrator.sweeps import ids, text_of, trivial
-from tests.orchestrator.test_driver import Workplace
-from tests.orchestrator.test_mending import Canceller
+from tests.orchestrator.workplace import Canceller
 from workloads.stopwatch import PHASES
-
-
-@pytest.fixture
-def workplace(tmp_path, test_kinds):
-    return Workplace(tmp_path, test_kinds)
 
 
 def reason(workplace, trial_id):

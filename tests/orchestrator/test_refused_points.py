@@ -3,9 +3,8 @@
 import pytest
 
 from orchestrator import actions
-from results.ledger import Ledger
 from tests.orchestrator.sweeps import KINDS, text_of
-from tests.orchestrator.test_asking import Place
+from tests.orchestrator.workplace import Listener, Workplace
 
 AXES = {"heads": [1, 2, 4], "width": [4, 8, 10]}
 """10 in 4 parts cannot be, which no axis tells by itself."""
@@ -22,36 +21,22 @@ def sweep(method, *, trials=8, **search):
     )
 
 
-class Told(Place):
-    """A folder whose runs keep what they were warned of."""
+class Told(Workplace):
+    """A workplace whose runs keep what they were warned of."""
 
     def __init__(self, folder):
         super().__init__(folder)
         self.told = []
 
     def run(self, text):
-        self.file.write_text(text)
-        return actions.run(
-            self.file,
-            storage=self.storage,
-            kinds=[str(KINDS)],
-            runner="inline",
-            listener=self,
-        )
-
-    def warned(self, sentence):
-        self.told.append(sentence)
-
-    def ignore(self, *heard):
-        """Keeps nothing of it."""
-
-    changed = planned = started = ended = ignore
+        listener = Listener()
+        listener.warned = self.told.append
+        return super().run(text, listener=listener)
 
     @property
     def asked(self):
         """(heads, width) of every trial, in the order of planning."""
-        rows = Ledger(self.store, sweep="t").trials().values()
-        return [(row.config["heads"], row.config["width"]) for row in rows]
+        return list(zip(self.configured("heads"), self.configured("width"), strict=True))
 
 
 @pytest.fixture
@@ -76,13 +61,12 @@ def test_a_search_that_finds_no_others_ends_and_says_so(place):
 
 def test_plan_tells_of_a_design(place):
     place.file.write_text(sweep("random", trials=len(ALL)))
-    found, _ = actions.plan(place.file, storage=place.storage, kinds=[str(KINDS)])
+    found, _ = actions.plan(place.file, storage=str(place.storage), kinds=[str(KINDS)])
     assert found.total == len(ALL)
     assert "width is a multiple of heads" in found.passed_over[0]
 
 
 def test_a_resumed_search_passes_over_the_same_points(place, tmp_path):
-    (tmp_path / "other").mkdir()
     other = Told(tmp_path / "other")
     other.run(sweep("tpe", trials=4, startup=2))
     other.run(sweep("tpe", trials=7, startup=2))

@@ -4,11 +4,9 @@ import json
 
 import pytest
 
-from orchestrator.cli.main import main
 from orchestrator.decisions import decisions
 from orchestrator.errors import InputError
 from tests.orchestrator.sweeps import text_of, told
-from tests.orchestrator.test_cliff_sweeps import Place
 
 
 def sweep(**replicates):
@@ -21,42 +19,37 @@ def sweep(**replicates):
     )
 
 
-def test_a_sweep_repeats_only_what_is_undecided(tmp_path, test_kinds):
+def test_a_sweep_repeats_only_what_is_undecided(workplace):
     """Behind a break at 0.7 a share of 0.71 has lost just `delta`, one of 0.9 far more."""
-    place = Place(tmp_path)
-    place.run(sweep(adaptive={"max": 6, "until": 0.9}))
-    shares = place.asked()
+    workplace.run(sweep(adaptive={"max": 6, "until": 0.9}))
+    shares = workplace.configured("share")
     assert shares.count(0.71) == 6
     assert 2 <= shares.count(0.9) <= 4
     assert shares.count(0.0) == 6  # Each further seed brings its baseline.
 
 
-def test_what_was_decided_can_be_read(tmp_path, test_kinds, capsys):
-    place = Place(tmp_path)
-    place.run(sweep(adaptive={"max": 6, "until": 0.9}))
-    found = {cell.config["share"]: cell for cell in decisions("t", storage=place.storage)}
+def test_what_was_decided_can_be_read(workplace, typed):
+    workplace.run(sweep(adaptive={"max": 6, "until": 0.9}))
+    storage = str(workplace.storage)
+    found = {cell.config["share"]: cell for cell in decisions("t", storage=storage)}
     assert [found[share].side for share in (0.0, 0.5, 0.9)] == ["above", "above", "below"]
     assert [len(found[share].trials) for share in (0.0, 0.71)] == [6, 6]
     assert all(cell.open == (cell.side == "open") for cell in found.values())
     assert found[0.9].interval[0] < found[0.9].mean < found[0.9].interval[1] <= found[0.9].line
     assert (found[0.9].line, found[0.9].rank) == (0.99, None)
 
-    with pytest.raises(SystemExit):
-        main(["status", "t", "--replicates", "--storage", place.storage, "--json"])
-    told = json.loads(capsys.readouterr().out)
+    status = ("status", "t", "--replicates", "--storage", storage)
+    told = json.loads(typed(*status, "--json")[1])
     assert told["total"] == sum(len(cell["trials"]) for cell in told["cells"])
-    with pytest.raises(SystemExit):
-        main(["status", "t", "--replicates", "--storage", place.storage])
-    out, err = capsys.readouterr()
+    _, out, err = typed(*status)
     assert "share=0.9" in out
     assert "of 4 cells are decided; the line is 0.99" in err
 
 
-def test_other_sweeps_have_decided_nothing(tmp_path, test_kinds):
-    place = Place(tmp_path)
-    place.run(sweep(seeds=[0, 1]))
+def test_other_sweeps_have_decided_nothing(workplace):
+    workplace.run(sweep(seeds=[0, 1]))
     with pytest.raises(InputError, match="with adaptive replicates is needed"):
-        decisions("t", storage=place.storage)
+        decisions("t", storage=str(workplace.storage))
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from orchestrator.cli.main import main
 from orchestrator.code import keep
 from orchestrator.reporting import report, verify_report
 from results.store import Store
@@ -27,19 +26,6 @@ def storage(tmp_path, monkeypatch):
     small(store)
     keep(store, SWEEP, [], now=1_750_000_000.0)
     return tmp_path / "runs"
-
-
-@pytest.fixture
-def typed(capsys):
-    """Types a command; gives exit code, standard output, standard error."""
-
-    def run(*words):
-        with pytest.raises(SystemExit) as left:
-            main(words)
-        told = capsys.readouterr()
-        return int(left.value.code or 0), told.out, told.err
-
-    return run
 
 
 def test_a_report_is_written_and_verified(storage, typed):

@@ -11,7 +11,7 @@ from orchestrator.rungs import Climb, Ladder, Rung
 from results.ledger import Event, Ledger
 from results.query import open_stores
 from results.store import Store
-from tests.orchestrator.sweeps import KINDS, cells, load, rows, text_of
+from tests.orchestrator.sweeps import cells, load, rows, text_of
 from workloads.config import Progress
 
 LEVELS = [1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3]
@@ -31,48 +31,29 @@ def sweep(rule=None, *, levels=LEVELS, workload=None, **keys):
     return text_of(**given | keys)
 
 
-class Place:
-    """A folder with a sweep file and a storage root."""
-
-    def __init__(self, folder):
-        self.file = folder / "t.yaml"
-        self.storage = str(folder / "runs")
-        self.root = folder / "runs" / "t"
-
-    def run(self, text=None, **options):
-        if text is not None:
-            self.file.write_text(text)
-        chosen = {"storage": self.storage, "kinds": [str(KINDS)], "runner": "inline"} | options
-        return actions.run(self.file, **chosen)
-
-    def ends(self):
-        """level -> (status, last step)."""
-        with open_stores([self.root]) as reader:
-            found = reader.sql("SELECT config.level AS level, status, step FROM trials").to_pylist()
-        return {row["level"]: (row["status"], row["step"]) for row in found}
-
-
-@pytest.fixture
-def place(tmp_path, test_kinds):
-    return Place(tmp_path)
+def ends(workplace):
+    """level -> (status, last step)."""
+    with open_stores([workplace.root]) as reader:
+        found = reader.sql("SELECT config.level AS level, status, step FROM trials").to_pylist()
+    return {row["level"]: (row["status"], row["step"]) for row in found}
 
 
 @pytest.mark.parametrize("unit", ["step", "epoch"])
-def test_those_behind_are_stopped_and_say_so(place, unit):
-    summary = place.run(sweep({"unit": unit, "first": 2 if unit == "step" else 1}))
+def test_those_behind_are_stopped_and_say_so(workplace, unit):
+    summary = workplace.run(sweep({"unit": unit, "first": 2 if unit == "step" else 1}))
     # The first is compared with nobody, the second with the first; both units mean step 2 here.
-    ends = place.ends()
-    assert ends[1.0] == ("completed", 12)
-    assert all(ends[level] == ("stopped", 2) for level in LEVELS[1:])
+    found = ends(workplace)
+    assert found[1.0] == ("completed", 12)
+    assert all(found[level] == ("stopped", 2) for level in LEVELS[1:])
     assert summary.counts == {"completed": 1, "stopped": 7}
     assert (summary.exit_code, summary.done, summary.trained) == (0, 8, 8)
 
 
-def test_rungs_stand_at_powers(place):
+def test_rungs_stand_at_powers(workplace):
     """In the other order nobody is behind: each goes to its end, and is heard of at 2, 4, 8, 12."""
-    place.run(sweep({"unit": "epoch", "first": 1}, levels=LEVELS[::-1]))
-    assert set(place.ends().values()) == {("completed", 12)}
-    with open_stores([place.root]) as reader:
+    workplace.run(sweep({"unit": "epoch", "first": 1}, levels=LEVELS[::-1]))
+    assert set(ends(workplace).values()) == {("completed", 12)}
+    with open_stores([workplace.root]) as reader:
         found = reader.sql("SELECT DISTINCT step, value FROM metrics WHERE name = 'epoch'")
     assert sorted(map(tuple, (row.values() for row in found.to_pylist()))) == [
         (2, 1.0),
@@ -81,84 +62,72 @@ def test_rungs_stand_at_powers(place):
     ]
 
 
-def test_nothing_more_is_trained_and_finals_are_whole(place):
-    place.run(sweep())
-    before = Store(place.root).list()
-    assert place.run().trained == 0
-    assert Store(place.root).list() == before
-    with open_stores([place.root]) as reader:
+def test_nothing_more_is_trained_and_finals_are_whole(workplace):
+    workplace.run(sweep())
+    before = Store(workplace.root).list()
+    assert workplace.run().trained == 0
+    assert Store(workplace.root).list() == before
+    with open_stores([workplace.root]) as reader:
         found = reader.sql("SELECT height, score, detail FROM trials WHERE status = 'stopped'")
     for row in found.to_pylist():
         assert row["height"] == row["score"]
         assert row["detail"].startswith("stopped early at step 2 with ")
 
 
-def test_every_aggregate_says_how_many_were_stopped(place, capsys):
-    place.run(sweep())
-    found = actions.status("t", storage=place.storage)
+def test_every_aggregate_says_how_many_were_stopped(workplace, capsys):
+    workplace.run(sweep())
+    found = actions.status("t", storage=str(workplace.storage))
     assert found.counts == {"completed": 1, "stopped": 7}
-    with open_stores([place.root]) as reader:
+    with open_stores([workplace.root]) as reader:
         (coverage,) = reader.sql("SELECT * FROM coverage").to_pylist()
     assert (coverage["completed"], coverage["stopped"], coverage["missing"]) == (1, 7, 0)
 
 
-def test_a_grid_has_a_rule_of_its_own_and_baselines_none(place):
+def test_a_grid_has_a_rule_of_its_own_and_baselines_none(workplace):
     text = sweep(
         grid={"early_stopping": {"kind": "median", "samples": 2, "unit": "step", "first": 2}},
         baseline={"level": 0.3},
     )
-    place.run(text)
-    ends = place.ends()
-    assert ends[0.3] == ("completed", 12)  # The worst, and everybody's baseline.
-    assert ends[1.0] == ends[0.9] == ("completed", 12)
-    assert ends[0.5][0] == "stopped"
+    workplace.run(text)
+    found = ends(workplace)
+    assert found[0.3] == ("completed", 12)  # The worst, and everybody's baseline.
+    assert found[1.0] == found[0.9] == ("completed", 12)
+    assert found[0.5][0] == "stopped"
 
 
-def test_who_has_come_to_the_end_is_complete(place):
+def test_who_has_come_to_the_end_is_complete(workplace):
     """The rung is the last step, of a program that tells how many there are or does not."""
     for tells in (True, False):
         text = sweep({"first": 12}, workload={"tells_steps": tells, "steps": 12})
-        place.run(text)
-    assert set(place.ends().values()) == {("completed", 12)}
+        workplace.run(text)
+    assert set(ends(workplace).values()) == {("completed", 12)}
 
 
-def test_epochs_of_a_program_without_any_are_refused(place):
+def test_epochs_of_a_program_without_any_are_refused(workplace):
     text = sweep({"unit": "epoch", "first": 1}, levels=[1.0], workload={"steps_per_epoch": None})
-    summary = place.run(text + json.dumps("max_failed_trials") + ": 1\n")
+    summary = workplace.run(text + json.dumps("max_failed_trials") + ": 1\n")
     assert summary.counts == {"failed": 1}
-    (found,) = actions.status("t", storage=place.storage).failures
+    (found,) = actions.status("t", storage=str(workplace.storage)).failures
     assert "early_stopping: epochs are known of this program, got none" in found[3]
 
 
-def test_rungs_survive_a_resume(place, tmp_path):
+def test_rungs_survive_a_resume(workplace, tmp_path):
     """Half of it now, half later: who comes later is compared with who came first."""
-    queues = []
-
-    class Listener:
-        def ended(self, tally, outcome, verdict):
-            if tally.completed == 1:
-                queues[0].stop()
-
-        def ignore(self, *heard):
-            """Hears the rest and keeps nothing of it."""
-
-        changed = planned = started = warned = ignore
-
     with pytest.raises(Interrupted):
-        place.run(sweep(), listener=Listener(), on_queue=queues.append)
-    assert place.run().counts == {"completed": 1, "stopped": 7}
-    assert all(end == ("stopped", 2) for level, end in place.ends().items() if level < 1)
+        workplace.run(sweep(), stop_after=1)
+    assert workplace.run().counts == {"completed": 1, "stopped": 7}
+    assert all(end == ("stopped", 2) for level, end in ends(workplace).items() if level < 1)
 
 
-def test_who_died_before_it_heard_that_it_stops_does_not_go_on(place):
+def test_who_died_before_it_heard_that_it_stops_does_not_go_on(workplace):
     """Rows and a checkpoint of its rung are there, and the end of its attempt is not."""
-    place.run(sweep(levels=[1.0, 0.5]))
-    store, ledger = Store(place.root), Ledger(Store(place.root), sweep="t")
+    workplace.run(sweep(levels=[1.0, 0.5]))
+    store, ledger = Store(workplace.root), Ledger(Store(workplace.root), sweep="t")
     (trial_id,) = (id_ for id_, row in ledger.trials().items() if row.config["level"] == 0.5)
-    before = rows(place.root, trial_id)
+    before = rows(workplace.root, trial_id)
     store.delete(f"events/{trial_id}.a0.end.parquet")
-    assert place.run().counts == {"completed": 1, "stopped": 1}
-    assert rows(place.root, trial_id) == before
+    assert workplace.run().counts == {"completed": 1, "stopped": 1}
+    assert rows(workplace.root, trial_id) == before
     last = ledger.latest()[trial_id]
     assert (last.attempt, last.status) == (1, "stopped")
 

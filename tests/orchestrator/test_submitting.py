@@ -5,7 +5,6 @@ import threading
 
 import pytest
 
-from orchestrator.cli.main import main
 from orchestrator.cli.submitted import ending_when_asked, in_place_of_another
 from orchestrator.cli.submitted import main as submitted
 from orchestrator.cluster_jobs import Job
@@ -202,19 +201,6 @@ class Queue:
 
     def __init__(self, stopped):
         self.stop = stopped.set
-
-
-@pytest.fixture
-def typed(capsys):
-    """Types a command; gives exit code, standard output, standard error."""
-
-    def run(*words):
-        with pytest.raises(SystemExit) as left:
-            main(words)
-        told = capsys.readouterr()
-        return int(left.value.code or 0), told.out, told.err
-
-    return run
 
 
 def test_submit_prints_the_name_alone(file, place, cluster, typed):

@@ -4,29 +4,24 @@ import json
 
 import pytest
 
-from orchestrator.cli.main import main
 from tests.orchestrator.sweeps import KINDS, text_of, trivial
-from tests.orchestrator.test_driver import Workplace
 
 
 @pytest.fixture
-def workplace(tmp_path, test_kinds):
+def workplace(workplace):
     """A finished sweep of one trial."""
-    place = Workplace(tmp_path, test_kinds)
-    place.run(trivial(values=[1.0]))
-    return place
+    workplace.run(trivial(values=[1.0]))
+    return workplace
 
 
 @pytest.fixture
-def typed(workplace, capsys):
-    """Types a command; gives exit code, standard output, standard error."""
+def typed(typed, workplace):
+    """Types a command for this storage; gives exit code, standard output, standard error."""
 
     def run(*words):
-        with pytest.raises(SystemExit) as left:
-            main([*words, "--storage", str(workplace.storage)])
-        told = capsys.readouterr()
-        assert "Traceback" not in told.err
-        return left.value.code or 0, told.out, told.err
+        code, out, err = typed(*words, "--storage", str(workplace.storage))
+        assert "Traceback" not in err
+        return code, out, err
 
     return run
 

@@ -7,14 +7,12 @@ from orchestrator.errors import InputError
 from orchestrator.lease import Lease
 from results.store import Store
 from tests.orchestrator.sweeps import trivial
-from tests.orchestrator.test_driver import Workplace
 
 
 @pytest.fixture
-def sweep(tmp_path, test_kinds):
-    place = Workplace(tmp_path, test_kinds)
-    place.run(trivial(values=[1.0, 2.0]))
-    return place
+def sweep(workplace):
+    workplace.run(trivial(values=[1.0, 2.0]))
+    return workplace
 
 
 def test_a_sweep_without_a_driver_is_shown_once(sweep):

@@ -1,30 +1,13 @@
-"""Fixtures of the store's tests: a run directory, a clock that only the test moves."""
+"""Fixtures of the store's tests: a run directory, and a finished sweep to read."""
 
+import math
 import os
 
 import pytest
 
 from results.query import open_stores
 from results.store import Store
-from tests.results.sweeps import finish, plan
-
-
-class Clock:
-    """Seconds since 1970 that stand still until a test moves them."""
-
-    def __init__(self, now: float = 1_750_000_000.0) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
-
-    def forward(self, seconds: float) -> None:
-        self.now += seconds
-
-
-@pytest.fixture
-def clock():
-    return Clock()
+from tests.results.sweeps import begin, end, finish, plan, write
 
 
 @pytest.fixture
@@ -42,6 +25,35 @@ def sweep(tmp_path_factory):
     finish(store, "a", {"m": 1.0})
     finish(store, "b", {"m": 2.0})
     patch.undo()
+    return store
+
+
+@pytest.fixture
+def filled(store):
+    """Two trials that ended, one of them in two attempts, and one that runs."""
+    plan(
+        store,
+        [
+            {"trial_id": name, "metric": "accuracy", "config": {"kind": 'a "b", ü', "n": place}}
+            for place, name in enumerate(("t0", "t1", "t2", "t3"))
+        ],
+    )
+    finish(store, "t0", {"accuracy": 0.1 + 0.2, "loss": math.nan})
+    begin(store, "t1")
+    write(store, "t1", {1: {"loss": 3.0}, 2: {"loss": 2.0}, 3: {"loss": 99.0}})
+    end(store, "t1", "failed", failure_class="crash", detail="line one\nline, two")
+    begin(store, "t1", attempt=1, minute=2)
+    layers = {"block.0": {"sparsity": 1 / 3}, "block.1": {"sparsity": math.inf}}
+    write(
+        store,
+        "t1",
+        {3: ({"loss": -math.inf}, layers), 4: ({"loss": 1e-300, "accuracy": 1.0}, layers)},
+        attempt=1,
+        resumed_from=2,
+    )
+    end(store, "t1", attempt=1, minute=3)
+    begin(store, "t2")
+    write(store, "t2", {0: {"loss": 5.0}}, closed=False)
     return store
 
 

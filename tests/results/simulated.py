@@ -129,3 +129,8 @@ def place(reader, simulations):
         "INSERT INTO kept.finals BY NAME SELECT 's' AS sweep, 'base' AS trial_id, "
         f"'val_loss' AS name, {np.log(10)!r}::DOUBLE AS maximum".replace("np.float64", "")
     )
+
+
+def broken(x, tau, *, before=-0.02, change=-1.0, sigma=0.01, seed=0):
+    noise = np.random.default_rng(seed).normal(0, sigma, len(x))
+    return 1 + before * x + change * np.maximum(x - tau, 0) + noise

@@ -6,21 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from orchestrator.cli.main import main
 from tests.results.sweeps import begin, end, finish, plan, write
 
 
 @pytest.fixture
-def cliff(store, capsys):
+def cliff(store, typed):
     """The verb on this store: (exit code, standard output, standard error)."""
 
     def run(*words):
         root = Path(store.root)
         words = ("cliff", root.name, "--storage", str(root.parent), "--delta", "0.02", *words)
-        with pytest.raises(SystemExit) as end:
-            main([*words, "--draws", "200", "--no-pictures"])
-        told = capsys.readouterr()
-        return end.value.code, told.out, told.err
+        return typed(*words, "--draws", "200", "--no-pictures")
 
     return run
 

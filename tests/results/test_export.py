@@ -1,4 +1,4 @@
-"""Exported folders read back by DuckDB, pandas and polars; what is refused; what a crash leaves."""
+"""Exported folders read back by DuckDB, pandas and polars."""
 
 import json
 import math
@@ -7,71 +7,14 @@ import re
 import duckdb
 import pandas as pd
 import polars as pl
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 import results.export as exporting
-from results.errors import StorageError
-from results.export import export
 from results.export_columns import TABLES, describe
-from results.export_ranges import Size, ranges
-from results.export_text import csv_header, csv_lines, json_lines
-from results.query import open_stores
-from tests.results.sweeps import begin, end, finish, plan, write
-
-ENDINGS = {"parquet": "parquet", "csv": "csv", "json": "jsonl"}
-
-
-@pytest.fixture
-def filled(store):
-    """Two trials that ended, one of them in two attempts, and one that runs."""
-    plan(
-        store,
-        [
-            {"trial_id": name, "metric": "accuracy", "config": {"kind": 'a "b", ü', "n": place}}
-            for place, name in enumerate(("t0", "t1", "t2", "t3"))
-        ],
-    )
-    finish(store, "t0", {"accuracy": 0.1 + 0.2, "loss": math.nan})
-    begin(store, "t1")
-    write(store, "t1", {1: {"loss": 3.0}, 2: {"loss": 2.0}, 3: {"loss": 99.0}})
-    end(store, "t1", "failed", failure_class="crash", detail="line one\nline, two")
-    begin(store, "t1", attempt=1, minute=2)
-    layers = {"block.0": {"sparsity": 1 / 3}, "block.1": {"sparsity": math.inf}}
-    write(
-        store,
-        "t1",
-        {3: ({"loss": -math.inf}, layers), 4: ({"loss": 1e-300, "accuracy": 1.0}, layers)},
-        attempt=1,
-        resumed_from=2,
-    )
-    end(store, "t1", attempt=1, minute=3)
-    begin(store, "t2")
-    write(store, "t2", {0: {"loss": 5.0}}, closed=False)
-    return store
-
-
-def read(store, query):
-    with open_stores([store.root]) as reader:
-        return reader.trusted(query)
-
-
-def exported(store, folder, output_format="parquet"):
-    with open_stores([store.root]) as reader:
-        return export(reader, folder, sweep="s", output_format=output_format)
-
-
-def same(left, right):
-    """Equal rows; NaN is itself."""
-    return [tuple(map(repr, row)) for row in left] == [tuple(map(repr, row)) for row in right]
-
-
-def table_rows(table):
-    return [tuple(row.values()) for row in table.to_pylist()]
-
+from results.export_ranges import ranges
+from tests.results.exports import ENDINGS, exported, read, same, table_rows
+from tests.results.sweeps import begin, end, plan, write
 
 ROWS = "SELECT trial_id, attempt, step, layer, name, value FROM metrics"
 ORDER = " ORDER BY name, trial_id, step, layer NULLS FIRST"
@@ -218,145 +161,3 @@ def test_every_column_of_every_view_is_described(filled):
         names = read(filled, f"SELECT * FROM {table} LIMIT 0").schema.names
         undescribed = {name for name in names if describe(table, name) is None}
         assert undescribed == (metrics if table == "trials" else set())
-
-
-def test_an_empty_store_gives_empty_tables(store, tmp_path):
-    for output_format in ENDINGS:
-        done = exported(store, tmp_path / output_format, output_format)
-        assert set(done.rows.values()) == {0}
-    assert pl.read_parquet(tmp_path / "parquet" / "metrics.parquet").height == 0
-    assert pd.read_csv(tmp_path / "csv" / "metrics.csv").shape == (0, 8)
-
-
-def test_a_folder_with_something_in_it_is_refused_and_left_alone(filled, tmp_path):
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "mine.txt").write_text("mine")
-    with pytest.raises(StorageError, match="a new or empty folder is needed, got one that holds"):
-        exported(filled, tmp_path / "out")
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.txt"]
-
-
-def test_an_empty_folder_is_filled(filled, tmp_path):
-    (tmp_path / "out").mkdir()
-    exported(filled, tmp_path / "out")
-    assert (tmp_path / "out" / "metrics.parquet").exists()
-
-
-def test_a_file_is_refused(filled, tmp_path):
-    (tmp_path / "out").write_text("")
-    with pytest.raises(StorageError, match="a new or empty folder is needed, got a file"):
-        exported(filled, tmp_path / "out")
-
-
-def test_a_place_that_cannot_be_written_is_told_in_one_line(filled, tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError) as caught:
-        exported(filled, tmp_path / "file" / "out")
-    assert str(caught.value).count("\n") == 0
-    assert "Choose another with -o" in str(caught.value)
-
-
-@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, OSError])
-def test_an_export_that_breaks_off_leaves_nothing(filled, tmp_path, monkeypatch, error):
-    def broken(*_arguments, **_values):
-        raise error
-
-    monkeypatch.setattr(exporting, "readme", broken)
-    with pytest.raises(StorageError if error is OSError else error):
-        exported(filled, tmp_path / "there" / "out")
-    assert list((tmp_path / "there").iterdir()) == []
-
-
-def test_while_it_is_written_nothing_stands_at_its_place(filled, tmp_path, monkeypatch):
-    seen = []
-
-    def looking(found):
-        seen.append([path.name.startswith(".out.") for path in (tmp_path / "there").iterdir()])
-        return ""
-
-    monkeypatch.setattr(exporting, "readme", looking)
-    exported(filled, tmp_path / "there" / "out")
-    assert seen == [[True]]
-    assert [path.name for path in (tmp_path / "there").iterdir()] == ["out"]
-
-
-def test_the_history_is_held_in_parts(store, tmp_path, monkeypatch):
-    """No part is larger than asked, though one metric alone is."""
-    plan(store, [{"trial_id": "t0"}, {"trial_id": "t1"}])
-    for trial_id in ("t0", "t1"):
-        begin(store, trial_id)
-        write(store, trial_id, {step: {"loss": float(step), "x": 0.0} for step in range(100)})
-        end(store, trial_id)
-    parts = []
-    kept = exporting._bare
-    monkeypatch.setattr(exporting, "_bare", lambda part: parts.append(part.num_rows) or kept(part))
-    monkeypatch.setattr(exporting, "ranges", lambda sizes: ranges(sizes, most=30))
-    exported(store, tmp_path / "out")
-    assert max(parts) <= 30
-    assert (
-        pl.read_parquet(tmp_path / "out" / "metrics.parquet")["step"].to_list() == [*range(100)] * 4
-    )
-
-
-sizes = st.lists(
-    st.tuples(st.sampled_from("abc"), st.sampled_from("tuv"), st.integers(1, 9)),
-    max_size=9,
-    unique_by=lambda size: size[:2],
-)
-
-
-@given(sizes, st.integers(1, 12))
-def test_ranges_cover_every_row_once_and_in_order(found, most):
-    rows = [
-        (name, trial_id, step) for name, trial_id, count in sorted(found) for step in range(count)
-    ]
-    cut = ranges(
-        (Size(name=n, trial_id=t, rows=count, step=count - 1) for n, t, count in sorted(found)),
-        most=most,
-    )
-    covered = [
-        [
-            row
-            for row in rows
-            if (one.first_name, one.first_trial) <= row[:2] <= (one.last_name, one.last_trial)
-            and one.first_step <= row[2] <= one.last_step
-        ]
-        for one in cut
-    ]
-    assert [row for part in covered for row in part] == rows
-    assert all(len(part) <= most for part in covered)
-
-
-values = st.one_of(st.none(), st.floats())
-words = st.one_of(st.none(), st.text(st.characters(exclude_categories=("Cs",))))
-
-
-@given(st.lists(st.tuples(values, words), max_size=20))
-def test_text_gives_back_every_value(rows):
-    columns = list(zip(*rows, strict=True)) or [(), ()]
-    table = pa.table(
-        {"x": pa.array(columns[0], pa.float64()), 'the "w", ü': pa.array(columns[1], pa.string())}
-    )
-    data = csv_header(table.schema) + b"".join(csv_lines(table))
-    assert same(parsed(data.decode()), [('the "w", ü',), *rows][1:])
-    lines = b"".join(json_lines(table)).decode().split("\n")[:-1]
-    found = [tuple(json.loads(line).values()) for line in lines]
-    plain = [(x if x is not None and math.isfinite(x) else None, word) for x, word in rows]
-    assert same(found, plain)
-
-
-def parsed(text):
-    """Rows of a CSV file by RFC 4180 alone, a missing value told from an empty text."""
-    field = re.compile(r'("(?:[^"]|"")*"|[^",\r\n]*)(,|\r\n)')
-    records, record, place = [], [], 0
-    while place < len(text):
-        match = field.match(text, place)
-        word, end_ = match.groups()
-        quoted = word.startswith('"')
-        record.append(word[1:-1].replace('""', '"') if quoted else word or None)
-        place = match.end()
-        if end_ == "\r\n":
-            records.append(record)
-            record = []
-    assert records[0] == ["x", 'the "w", ü']
-    return [(None if x is None else float(x), word) for x, word in records[1:]]

@@ -4,64 +4,23 @@ import csv
 import json
 import re
 from datetime import UTC, datetime, timedelta
-from html.parser import HTMLParser
 
 import pytest
 
 from results.errors import ReportError
 from results.report import verify, write
 from results.report_page import document_of, render
+from tests.results.pages import page_of
 from tests.results.reports import row, small, train, written
 from tests.results.sweeps import begin, end, finish, plan
 
 PNG = b"\x89PNG\r\n\x1a\n"
-VOID = {"meta", "link", "br", "img", "input", "hr"}
-
-
-class Page(HTMLParser):
-    """The text of a page's body by section, its addresses, and whether its tags balance."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.text, self.links, self.ids, self.tags = [], {}, [], [], []
-        self.section = "top"
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag, attrs):
-        given = dict(attrs)
-        self.tags.append((tag, given))
-        self.links += [given[key] for key in ("href", "src") if key in given]
-        if "id" in given:
-            self.ids.append(given["id"])
-        if tag == "section":
-            self.section = given["id"]
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if not {"script", "style"} & set(self.open):
-            words = self.text.get(self.section, "")
-            self.text[self.section] = " ".join(f"{words} {data}".split())
-
-
-def _page(report):
-    page = Page(report.page.read_text())
-    assert page.open == []
-    assert len(page.ids) == len(set(page.ids))
-    return page
 
 
 def test_a_page_says_all_that_a_reader_asks(store):
     small(store)
     report = written(store, sweep_file={"name": "sweep/1.yaml", "text": "name: s  # why\n"})
-    page = _page(report)
+    page = page_of(report)
     assert report.page == store.root / "report" / "index.html"
     assert "A cliff for resnet" in page.text["top"] or "breaks off" in page.text["top"]
     assert "14 of 14" in page.text["top"]
@@ -91,7 +50,7 @@ def test_a_page_says_all_that_a_reader_asks(store):
 def test_a_page_needs_nothing_else_and_is_small(store):
     small(store)
     report = written(store)
-    page = _page(report)
+    page = page_of(report)
     outside = [link for link in page.links if re.match(r"[a-z]+:|//", link) and link != "data:,"]
     assert outside == []
     assert {link for link in page.links if link.startswith("#")} <= {f"#{id_}" for id_ in page.ids}
@@ -106,7 +65,7 @@ def test_a_page_needs_nothing_else_and_is_small(store):
 
 def test_structure_for_those_who_do_not_see_it(store):
     small(store)
-    page = _page(written(store))
+    page = page_of(written(store))
     tags = [tag for tag, _ in page.tags]
     assert page.tags[0] == ("html", {"lang": "en"})
     assert tags.count("h1") == tags.count("main") == tags.count("header") == 1
@@ -153,7 +112,7 @@ def test_the_same_store_at_the_same_time_gives_the_same_bytes(store):
 
 def test_an_empty_store_has_a_page(store):
     report = written(store)
-    page = _page(report)
+    page = page_of(report)
     assert "No fit" in page.text["top"]
     assert "The sweep has no cell yet." in page.text["top"]
     assert "0 of 0" in page.text["top"]
@@ -165,7 +124,7 @@ def test_a_sweep_without_models_sparsity_and_baselines(store):
     plan(store, [{**given, "metric": "loss", "goal": "minimize"} for given in rows])
     for i in range(3):
         finish(store, f"t{i}", {"loss": 1.0 + i})
-    page = _page(written(store))
+    page = page_of(written(store))
     assert "No fit" in page.text["top"]
     assert "No completed cell has both a finite score and a measured sparsity." in page.text["top"]
     assert "No completed cell names the sparsity that it wants." in page.text["requested"]
@@ -178,7 +137,7 @@ def test_a_sweep_without_models_sparsity_and_baselines(store):
 def test_one_cell(store):
     plan(store, [row("resnet-relu-0")])
     train(store, "resnet-relu-0", acc=0.8, sparsity=0.5)
-    page = _page(written(store))
+    page = page_of(written(store))
     assert "No cliff" in page.text["top"]
     assert "too few cells: 1" in page.text["cliff"]
 
@@ -188,7 +147,7 @@ def test_scores_that_are_not_numbers(store):
     for trial_id in ("resnet-relu-0", "a", "b"):
         train(store, trial_id, acc=float("nan"), sparsity=float("nan"), spike=float("inf"))
     report = written(store, pictures=True)
-    page = _page(report)
+    page = page_of(report)
     assert "No fit" in page.text["top"]
     assert "NaN" in page.text["cliff"]
     json.loads(re.search(r'id="data">(.*?)</script>', report.page.read_text())[1])
@@ -199,14 +158,14 @@ def test_a_running_sweep_says_so_and_fits_only_when_told_to(store):
     small(store)
     plan(store, [row("later", activation="silu"), row("under-way", activation="elu")])
     begin(store, "under-way", minute=30)
-    page = _page(written(store))
+    page = page_of(written(store))
     assert "still running when this was written: 1 cell under way" in page.text["top"]
     assert "No fit" in page.text["top"]
     assert "2 of 16 cells are missing" in page.text["top"]
     assert "report --partial fits what there is" in page.text["top"]
     assert "not fitted" in page.text["cliff"]
     partial = written(store, partial=True)
-    page = _page(partial)
+    page = page_of(partial)
     assert "breaks off" in page.text["top"]
     assert "Partial: 2 of 16 cells have no result" in page.text["top"]
     assert "Partial" in page.text["cliff"]
@@ -223,7 +182,7 @@ def test_failures_are_told(store):
     begin(store, "well", attempt=1, minute=22)
     end(store, "well", attempt=1, minute=23)
     report = written(store)
-    page = _page(report)
+    page = page_of(report)
     assert (
         "2 attempts failed (user_error); 1 of 2 cells concerned completed later."
         in (page.text["failures"])
@@ -252,7 +211,7 @@ def test_what_users_wrote_stays_words(store):
         store, sweep_file={"name": "sweep/1.yaml", "text": HOSTILE}, pictures=True, partial=True
     )
     text = report.page.read_text()
-    page = _page(report)
+    page = page_of(report)
     tags = [tag for tag, _ in page.tags]
     assert tags.count("script") == 2, "the data and the script of the page"
     assert "img" not in tags
