@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from orchestrator.likeness import NOISE, Likeness
 from orchestrator.resources import Resources
 from orchestrator.seen import MOST, Cost, Seen, length_of
+from workloads.config import Length
 
 __all__ = ["Asked", "Forecast", "Room", "forecast"]
 
@@ -116,14 +117,9 @@ def forecast(
     costs = costs[-MOST:]
     if not asked or not costs:
         return None
-    steps = np.array([1.0 if length is None else length.steps for length in lengths])
-    looks = np.array([0.0 if length is None else length.evaluations for length in lengths])
-    configs = [*(cost.config for cost in costs), *(cell.config for cell in asked)]
-    likeness = Likeness(configs, lengths_known=None not in lengths)
-    training, wide = _part(likeness, costs, list(map(_per_step, costs)), steps)
-    evaluating, narrow = _part(likeness, costs, list(map(_per_look, costs)), looks)
-    seconds = training + evaluating + seen.warm_s
-    spread = math.sqrt((wide + narrow) / seconds.sum() ** 2 + COMMON**2 + NOISE**2 / len(asked))
+    work, variance = _work(asked, lengths, costs)
+    seconds = work + seen.warm_s
+    spread = math.sqrt(variance / seconds.sum() ** 2 + COMMON**2 + NOISE**2 / len(asked))
     resources = [cell.resources for cell in asked]
     wall, at_a_time = _wall(seconds, resources, room, cold_s=seen.cold_s)
     times = (of or len(asked)) / len(asked)
@@ -141,6 +137,19 @@ def forecast(
         probed=probed,
         seconds=dict(zip([c.trial_id for c in asked], map(float, seconds), strict=True)),
     )
+
+
+def _work(
+    asked: Sequence[Asked], lengths: Sequence[Length | None], costs: Sequence[Cost]
+) -> tuple[Floats, float]:
+    """Seconds that each asked cell trains and evaluates, and the variance of their sum."""
+    steps = np.array([1.0 if length is None else length.steps for length in lengths])
+    looks = np.array([0.0 if length is None else length.evaluations for length in lengths])
+    configs = [*(cost.config for cost in costs), *(cell.config for cell in asked)]
+    likeness = Likeness(configs, lengths_known=None not in lengths)
+    training, wide = _part(likeness, costs, list(map(_per_step, costs)), steps)
+    evaluating, narrow = _part(likeness, costs, list(map(_per_look, costs)), looks)
+    return training + evaluating, wide + narrow
 
 
 def _per_step(cost: Cost) -> float:

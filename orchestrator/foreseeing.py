@@ -9,7 +9,6 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from orchestrator.driver import Options
     from orchestrator.expand import Cell
     from orchestrator.planning import Plan
+    from orchestrator.probing import Probed
     from orchestrator.spec_load import LoadedSweep
 
 __all__ = ["foresee", "judged"]
@@ -83,28 +83,30 @@ def foresee(
     ledger = Ledger(Store(place), sweep=loaded.sweep.name)
     left = work_left(plan, ledger.latest())
     alike, more = _to_come(loaded, Store(place))
-    if not len(left) + more:
+    count, some = len(left) + more, [*left, *alike]
+    if not count:
         return None
-    some = [*left, *alike]
-    seen, memory = seen_in(ledger), None
-    if probe:
-        folders = kinds_folders(loaded.sweep.kinds, base=loaded.folder, given=kinds)
-        probed = _probed(loaded, some, folders, root, runner, address, options)
-        seen, memory = probed.seen + seen, probed.memory
-    elif not seen.costs:
-        seen = _others(root, apart_from=loaded.sweep.name)
+    probed = _probed(loaded, some, kinds, root, runner, address, options) if probe else None
     found = forecast(
         [_asked(cell, options) for cell in some[:: -(-len(some) // _MOST_CELLS)]],
-        seen,
-        of=len(left) + more,
+        _seen(ledger, loaded.sweep.name, root, probed),
+        of=count,
         room=_room(loaded, runner=runner, at_a_time=at_a_time),
-        memory=memory,
+        memory=None if probed is None else probed.memory,
         probed=probe,
     )
     if found is not None:
         kept, name = forecast_of(place)
         kept.put(name, json.dumps(found.as_dict()).encode())
     return found
+
+
+def _seen(ledger: Ledger, sweep: str, root: Place, probed: Probed | None) -> Seen:
+    """What is known of costs: a probe's and the sweep's own, else those of other sweeps."""
+    seen = seen_in(ledger)
+    if probed is not None:
+        return probed.seen + seen
+    return seen if seen.costs else _others(root, apart_from=sweep)
 
 
 def judged(summary: Summary, *, root: Place) -> Summary:
@@ -191,16 +193,17 @@ def _others(root: Place, *, apart_from: str) -> Seen:
 def _probed(
     loaded: LoadedSweep,
     left: Sequence[Cell],
-    folders: Sequence[Path],
+    kinds: Sequence[str],
     root: Place,
     runner: str,
     address: str | None,
     options: Options | None,
-) -> Any:  # noqa: ANN401
+) -> Probed:
     from orchestrator.driver import Options
     from orchestrator.probing import probe
     from orchestrator.runners.choose import runner_maker
 
+    folders = kinds_folders(loaded.sweep.kinds, base=loaded.folder, given=kinds)
     chosen = replace(options or Options(), kinds=tuple(folders), only=())
     make_runner = runner_maker(runner, sweep=loaded.sweep, address=address, options=chosen)
     return probe(loaded, left, folder=root, make_runner=make_runner, options=chosen)

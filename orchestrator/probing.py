@@ -86,33 +86,32 @@ def probe(
         InputError: the program does not say how long it trains, or all probes failed.
         CliffsweepError: as a run.
     """
-    chosen = list(map(_shortened, _telling(cells)))
+    alone, chosen = _alone(loaded), list(map(_shortened, _telling(cells)))
     place = folder / f".probe-{secrets.token_hex(6)}"
     store = Store(place / loaded.sweep.name)
     ledger = Ledger(store, sweep=loaded.sweep.name)
     memory = _Memory(ledger)
     try:
         run_sweep(
-            _alone(loaded),
-            chosen,
-            store=store,
-            make_runner=make_runner,
-            options=options,
-            listener=memory,
+            alone, chosen, store=store, make_runner=make_runner, options=options, listener=memory
         )
         with open_stores([store.root]) as reader:
             rows = reader.sql(_PROGRESS).to_pylist()
         seen = seen_in(ledger, step_s={row["trial_id"]: row["step_s"] for row in rows})
         if not seen.costs:
-            details = [event.detail for event in ledger.events() if event.detail]
-            reason = details[0].partition("\n")[0] if details else "no event"
-            raise InputError(f"--probe: cells that run are needed, got: {reason}")
+            raise InputError(f"--probe: cells that run are needed, got: {_reason(ledger)}")
         return Probed(seen, memory.most, len(seen.costs))
     finally:
         for name in store.list():
             store.delete(name)
         if isinstance(place, Path):
             shutil.rmtree(place, ignore_errors=True)
+
+
+def _reason(ledger: Ledger) -> str:
+    """Why a cell failed, in a line."""
+    details = [event.detail for event in ledger.events() if event.detail]
+    return details[0].partition("\n")[0] if details else "no event"
 
 
 def _alone(loaded: LoadedSweep) -> LoadedSweep:

@@ -161,11 +161,7 @@ def _write(
             written = encode_batches(
                 rows, path, kind="metrics", page_bytes=PAGE_BYTES, footer=file.footer()
             )
-            if written != expected:
-                raise StorageError(
-                    f"{path}: must hold {expected} rows, got {written}. Nothing was replaced.",
-                    path=path,
-                )
+            _check_rows(path, written, expected)
 
         if file.rest_name:
             store.create_from(file.rest_name, lambda path: fill(path, merge.rest(), rest))
@@ -180,6 +176,13 @@ def _write(
 
         store.create_from(file.name, fill_last)
     return file, counted + rest
+
+
+def _check_rows(path: Path, written: int, expected: int) -> None:
+    if written != expected:
+        raise StorageError(
+            f"{path}: must hold {expected} rows, got {written}. Nothing was replaced.", path=path
+        )
 
 
 def _check_companions(store: Store, file: CompactedFile) -> None:

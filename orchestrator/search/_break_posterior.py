@@ -101,11 +101,7 @@ def posterior(x: Floats, y: Floats, *, start: float, end: float) -> Posterior:
         start: the least sparsity that may be asked for.
         end: the largest.
     """
-    count = max(round((end - start) / STEP), 2)
-    grid = start + (np.arange(count) + 0.5) * (end - start) / count
-    breaks = np.tile(grid, len(SHAPES))
-    shapes = np.repeat(np.asarray(SHAPES), count)
-    prior = np.repeat(np.asarray(SHARES) / count, count)
+    breaks, shapes, prior = _models(start, end)
     bent = _bent(x, breaks, shapes, end)
     design = np.stack([np.ones_like(bent), np.broadcast_to(x, bent.shape), bent], axis=2)
     offset = float(y.mean()) if len(y) else 0.0
@@ -119,13 +115,9 @@ def posterior(x: Floats, y: Floats, *, start: float, end: float) -> Posterior:
     rest += NOISE_CELLS * expected**2
     freedom = len(y) + NOISE_CELLS
     noise = np.sqrt(rest / max(freedom - 4, 1.0))
-    towards = -means[:, 2] / (noise * np.sqrt(covariance[:, 2, 2]))
-    log = (
-        np.log(prior)
-        - 0.5 * np.linalg.slogdet(precision)[1]
-        - 0.5 * freedom * np.log(rest)
-        + np.log(np.maximum(_normal(towards), 1e-12))
-    )
+    falls = _normal(-means[:, 2] / (noise * np.sqrt(covariance[:, 2, 2])))
+    log = np.log(prior) - 0.5 * np.linalg.slogdet(precision)[1] - 0.5 * freedom * np.log(rest)
+    log = log + np.log(np.maximum(falls, 1e-12))
     weights = np.exp(log - log.max())
     weights /= weights.sum()
     means[:, 0] += offset
@@ -138,6 +130,14 @@ def posterior(x: Floats, y: Floats, *, start: float, end: float) -> Posterior:
         noise=float(np.exp(weights @ np.log(noise))),
         end=end,
     )
+
+
+def _models(start: float, end: float) -> tuple[Floats, Floats, Floats]:
+    """(models,) breaks, shapes and prior shares: each break of a grid with every shape."""
+    count = max(round((end - start) / STEP), 2)
+    grid = start + (np.arange(count) + 0.5) * (end - start) / count
+    prior = np.repeat(np.asarray(SHARES) / count, count)
+    return np.tile(grid, len(SHAPES)), np.repeat(np.asarray(SHAPES), count), prior
 
 
 def _bent(x: Floats, breaks: Floats, shapes: Floats, end: float) -> Floats:
