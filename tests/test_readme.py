@@ -46,13 +46,15 @@ def test_every_command_of_the_readme_exists() -> None:
 
 def test_make_targets_exist() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.M))
-    assert set(re.findall(r"^ {4}make ([a-z-]+)", README, flags=re.M)) <= targets
+    named = set(re.findall(r"^ {4}make ([a-z-]+)", README, flags=re.M))
+    assert {"run", "test"} <= named <= targets
 
 
 def test_links_lead_to_files() -> None:
     links = re.findall(r"\]\(([^)#]+)\)", README)
-    missing = [link for link in links if "://" not in link and not (ROOT / link).exists()]
-    assert missing == []
+    ours = [link for link in links if "://" not in link]
+    assert len(ours) >= 3
+    assert [link for link in ours if not (ROOT / link).exists()] == []
 
 
 def test_folders_of_the_map_exist() -> None:
@@ -95,10 +97,11 @@ def test_the_script_of_the_readme_is_swept(tmp_path: Path) -> None:
 
 def test_the_sweeps_of_the_readme_ship() -> None:
     table = README[README.index("| sweep | cells | asks |") : README.index("## Data")]
-    for name, cells in re.findall(r"^\| `([a-z_]+)` \| (\d+) \|", table, flags=re.M):
-        assert actions.plan(ROOT / "sweeps" / f"{name}.yaml", storage="/nowhere")[0].total == int(
-            cells
-        )
+    told = re.findall(r"^\| `([a-z_]+)` \| (\d+) \|", table, flags=re.M)
+    assert len(told) >= 8
+    for name, cells in told:
+        file = ROOT / "sweeps" / f"{name}.yaml"
+        assert actions.plan(file, storage="/nowhere")[0].total == int(cells)
 
 
 @pytest.fixture(scope="module")

@@ -97,7 +97,10 @@ def sql(
     storage: Storage = None,
     as_json: AsJson = False,
 ) -> None:
-    """Answer one SELECT over trials, metrics, metrics_all, layers, finals, events, coverage."""
+    """Answer one SELECT over trials, metrics, layers, events and more.
+
+    The views: trials, metrics, metrics_all, layers, finals, events, coverage.
+    """
     if queries:
         _list_queries(as_json=as_json)
         return

@@ -22,7 +22,7 @@ __all__ = ["register"]
 _NAMES = Annotated[
     str | None,
     typer.Argument(
-        metavar="[NAME]", help="Name of a sweep, or several: a,b. Without any, all that there are."
+        metavar="NAME", help="Name of a sweep, or several: a,b. Without any, all that there are."
     ),
 ]
 _ALL = Annotated[bool, typer.Option("--all", help="Every sweep of the storage.")]
@@ -45,10 +45,10 @@ def claims(
     storage: Storage = None,
     as_json: AsJson = False,
 ) -> None:
-    """Hold the papers' claims A1 to A7 and B against the sweeps: supported, not, or too few data.
+    """Hold the papers' claims A1 to A7 and B against the sweeps.
 
-    What each claim has to show stands in results/sql/claims, with its reasons, written before the
-    sweeps were run.
+    Each is supported, not supported, or not enough data. What it has to show stands in
+    results/sql/claims, with its reasons, written before the sweeps were run.
     """
     from orchestrator.claiming import claims as hold
 

@@ -49,7 +49,10 @@ def ls(as_json: AsJson = False) -> None:
 
 
 def check(cluster: Which = None, storage: Storage = None, as_json: AsJson = False) -> int:
-    """Look from inside whether a cluster can run a sweep: token, versions, storage, every node."""
+    """Look from inside whether a cluster can run a sweep.
+
+    Its token, its versions, the storage, and every node.
+    """
     from orchestrator import cluster_verbs
 
     checks = cluster_verbs.check(cluster, storage=storage)
@@ -64,7 +67,10 @@ def check(cluster: Which = None, storage: Storage = None, as_json: AsJson = Fals
 
 
 def nodes(cluster: Which = None, storage: Storage = None, as_json: AsJson = False) -> None:
-    """List the nodes of a cluster: cores, GPUs, memory, and which trials run where."""
+    """List the nodes of a cluster, and which trials run where.
+
+    Of each its cores, GPUs and memory.
+    """
     from orchestrator import cluster_verbs
 
     found = cluster_verbs.nodes(cluster, storage=storage)

@@ -45,7 +45,10 @@ def compare(
     storage: Storage = None,
     as_json: AsJson = False,
 ) -> None:
-    """Set two sweeps side by side: cells in common, paired differences, config, provenance."""
+    """Set two sweeps side by side.
+
+    Cells in common, paired differences, and what differs in configuration and provenance.
+    """
     from orchestrator.comparing import compare as compare_sweeps
 
     found = compare_sweeps(a, b, storage=storage, metrics=metric or ())
@@ -187,7 +190,10 @@ def export(
     storage: Storage = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a sweep's tables into a folder that DuckDB, pandas and polars read without us."""
+    """Write a sweep's tables as Parquet, CSV or JSON into a folder.
+
+    DuckDB, pandas and polars read them without us.
+    """
     from orchestrator.comparing import export as export_sweep
 
     done = export_sweep(name, output, output_format=output_format, storage=storage)

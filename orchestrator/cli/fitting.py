@@ -25,10 +25,12 @@ Partial = Annotated[
 ]
 Delta = Annotated[
     float | None,
-    typer.Option(min=0, help="Loss of score that counts as none; over the sweep file's."),
+    typer.Option(
+        metavar="LOSS", min=0, help="Loss of score that counts as none; over the sweep file's."
+    ),
 ]
 Draws = Annotated[
-    int, typer.Option(min=200, help="Simulated lines and bootstrap draws of a group.")
+    int, typer.Option(metavar="N", min=200, help="Simulated lines and bootstrap draws of a group.")
 ]
 Pictures = Annotated[
     bool, typer.Option("--pictures/--no-pictures", help="Draw a scatter per architecture.")
@@ -52,7 +54,10 @@ def cliff(
     storage: Storage = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say at which measured sparsity the score breaks, or that it does not."""
+    """Say at which sparsity the score breaks, or that it does not.
+
+    Sparsity is the measured one, not the one that was asked for.
+    """
     from orchestrator.reading import find_sweep, sweep_delta
     from results.cliff import cliff as find_cliff
     from results.cliff import missing, to_json

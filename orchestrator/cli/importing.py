@@ -35,7 +35,10 @@ def import_(
     force: Annotated[bool, typer.Option("--force", help="Write over an existing file.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Turn a sweep of another tool into a sweep file; comments say what has no equivalent."""
+    """Turn another tool's sweep into a sweep file.
+
+    Comments say what has no equivalent.
+    """
     from orchestrator.importing import import_sweep
 
     found = import_sweep(format_name, file)

@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
 
 
 def compact(name: Name, storage: Storage = None, as_json: AsJson = False) -> None:
-    """Fold finished trials into one sorted file: same answers, sooner, fewer files.
+    """Fold finished trials into one file: same answers, sooner.
 
     A sweep does so by itself when it ends and while more than 500 finished trials lie loose.
     Safe while it runs. What was replaced is deleted a minute later, by the next run or compact.

@@ -30,7 +30,10 @@ def register(app: typer.Typer) -> None:
 
 
 def ls(storage: Storage = None, as_json: AsJson = False) -> int:
-    """List the sweeps of a storage folder; what cannot be read is named beside them."""
+    """List the sweeps of a storage folder.
+
+    What cannot be read is named beside them.
+    """
     from orchestrator.reading import look_round
 
     found, unread = look_round(storage=storage)
@@ -134,12 +137,18 @@ def document(found: SweepStatus) -> dict[str, Any]:
 def show(
     name: Name,
     trial: Annotated[
-        str | None, typer.Argument(help="The beginning of a trial's id; without it the sweep file.")
+        str | None,
+        typer.Argument(
+            metavar="TRIAL", help="The beginning of a trial's id; without it the sweep file."
+        ),
     ] = None,
     storage: Storage = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show a sweep's file as it was started, or a trial: configuration, attempts, last values."""
+    """Show a sweep's file as it was started, or all of a trial.
+
+    Of a trial: its configuration, its attempts, and its last values.
+    """
     from orchestrator import actions
 
     if trial is None:

@@ -55,7 +55,7 @@ def retry(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> int:
-    """Run failed and cancelled trials again: all of them, or those of a class or a condition."""
+    """Run failed and cancelled trials again, all of them or some."""
     from orchestrator import actions, submitting
     from orchestrator.cli.handing import handed, takes_jobs
     from orchestrator.cli.running import options, shown
@@ -109,7 +109,7 @@ def cancel(
     storage: Storage = None,
     as_json: AsJson = False,
 ) -> None:
-    """End a running sweep, or some of its trials; each saves a checkpoint first."""
+    """End a running sweep or some trials; each saves itself first."""
     from orchestrator import mending
 
     asked = mending.cancel(name, storage=storage, trials=trials or (), where=where, now=now)
@@ -137,7 +137,7 @@ def rm(
     storage: Storage = None,
     as_json: AsJson = False,
 ) -> None:
-    """Remove a sweep with all its rows, or old checkpoints; only says what, unless --yes."""
+    """Remove a sweep or old checkpoints; only says what, unless --yes."""
     from orchestrator import mending
 
     planned = mending.removal(name, storage=storage, checkpoints=checkpoints)

@@ -62,9 +62,12 @@ JobAddress = Annotated[
     ),
 ]
 Gpu = Annotated[
-    float | None, typer.Option("--gpu", min=0, help="GPUs of a trial; may be a fraction.")
+    float | None,
+    typer.Option("--gpu", metavar="N", min=0, help="GPUs of a trial; may be a fraction."),
 ]
-Cpu = Annotated[float | None, typer.Option("--cpu", min=0.001, help="Cores of a trial.")]
+Cpu = Annotated[
+    float | None, typer.Option("--cpu", metavar="N", min=0.001, help="Cores of a trial.")
+]
 Data = Annotated[
     str | None, typer.Option("--data", metavar="DIR", help="Folder of the full data sets.")
 ]

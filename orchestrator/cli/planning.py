@@ -63,7 +63,10 @@ def register(app: typer.Typer) -> None:
 
 def init(
     name: Annotated[
-        str, typer.Argument(help="A name of your own, or that of a shipped sweep to copy.")
+        str,
+        typer.Argument(
+            metavar="NAME", help="A name of your own, or that of a shipped sweep to copy."
+        ),
     ] = "my_sweep",
     force: Annotated[bool, typer.Option("--force", help="Write over an existing file.")] = False,
     as_json: AsJson = False,
@@ -117,7 +120,12 @@ def plan(
     ] = False,
     at_a_time: Annotated[
         int | None,
-        typer.Option("--at-a-time", min=1, help="Trials at a time that the forecast counts with."),
+        typer.Option(
+            "--at-a-time",
+            metavar="N",
+            min=1,
+            help="Trials at a time that the forecast counts with.",
+        ),
     ] = None,
     inline: Inline = False,
     address: Address = None,
@@ -126,7 +134,10 @@ def plan(
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the cells of a sweep file, new, kept (stored) or removed; forecast what is left."""
+    """Show a sweep file's cells, and forecast what is left.
+
+    A cell is new, kept (stored already) or removed (stored, and no longer asked for).
+    """
     from orchestrator import actions
     from orchestrator.foreseeing import foresee
 

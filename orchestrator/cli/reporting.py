@@ -61,7 +61,7 @@ def report(
     storage: Storage = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write one HTML page that shows a sweep, with its pictures and tables beside it."""
+    """Write one HTML page of a sweep, pictures and tables beside it."""
     from orchestrator.reporting import report as write_report
     from orchestrator.reporting import verify_report
 

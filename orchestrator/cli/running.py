@@ -97,7 +97,7 @@ def resume(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> int:
-    """Run exactly what is unfinished of a sweep, from its last checkpoints."""
+    """Run exactly what is unfinished, from the last checkpoints."""
     from orchestrator import actions, submitting
     from orchestrator.cli.handing import handed, takes_jobs
 

@@ -25,10 +25,13 @@ def kinds(
     family: Annotated[
         str | None,
         typer.Argument(
-            help="programs, tasks, models, activations, norms, optimizers, schedules, search, …"
+            metavar="FAMILY",
+            help="programs, tasks, models, activations, norms, optimizers, schedules, search, …",
         ),
     ] = None,
-    kind: Annotated[str | None, typer.Argument(help="One of its kinds: shows its keys.")] = None,
+    kind: Annotated[
+        str | None, typer.Argument(metavar="KIND", help="One of its kinds: shows its keys.")
+    ] = None,
     folders: Kinds = None,
     as_json: AsJson = False,
 ) -> None:
@@ -52,7 +55,7 @@ def kinds(
 
 
 def doctor(storage: Storage = None, as_json: AsJson = False) -> int:
-    """Look at Python, packages, cores, memory, GPUs, Ray's start and the storage folder."""
+    """Look at Python, packages, cores, memory, GPUs, Ray and storage."""
     from orchestrator import installation
 
     checks = installation.examine(storage)

@@ -42,7 +42,10 @@ def submit(
     steal: Steal = False,
     as_json: AsJson = False,
 ) -> int:
-    """Hand a sweep to a cluster, whose job outlives this command; print its name."""
+    """Hand a sweep to a cluster, whose job outlives this command.
+
+    Prints the sweep's name. The same file again attaches to the job at work.
+    """
     from orchestrator import submitting
     from orchestrator.cli.handing import handed
     from orchestrator.cli.running import options

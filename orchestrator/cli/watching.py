@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
+_Trial = Annotated[str, typer.Argument(metavar="TRIAL", help="The beginning of a trial's id.")]
+
 _STATUSES = ("planned", "running", "completed", "stopped", "failed", "cancelled")
 
 
@@ -33,7 +35,10 @@ def register(app: typer.Typer) -> None:
 
 
 def watch(name: Name, storage: Storage = None, as_json: AsJson = False) -> None:
-    """Show how a sweep stands, live, and failures as they happen, until its driver ends."""
+    """Show how a sweep stands, live, until its driver ends.
+
+    Failures are told as they happen.
+    """
     from orchestrator.watching import standings
 
     found = standings(name, storage=storage)
@@ -96,7 +101,7 @@ def _table(now: SweepStatus) -> Table:
 
 def logs(
     name: Name,
-    trial: Annotated[str, typer.Argument(help="The beginning of a trial's id.")],
+    trial: _Trial,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on until the trial's attempt ends.")
     ] = False,
@@ -107,7 +112,7 @@ def logs(
     storage: Storage = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print what a trial's workers printed, attempt by attempt, from whichever node."""
+    """Print what a trial's workers printed, attempt by attempt."""
     from orchestrator.reading import find_trial
     from orchestrator.watching import output
 
@@ -133,7 +138,7 @@ def logs(
 
 def why(
     name: Name,
-    trial: Annotated[str, typer.Argument(help="The beginning of a trial's id.")],
+    trial: _Trial,
     storage: Storage = None,
     as_json: AsJson = False,
 ) -> None:
