@@ -129,7 +129,10 @@ def _usage(refused: Any) -> int:  # noqa: ANN401
     if message.startswith("Usage:"):
         note(message)
     elif message:
-        note(f"{where}: {message.rstrip('.')}. See `{where} --help`.")
+        said = message.rstrip(".")
+        if said.startswith("No such command") and context is not None and "?" not in said:
+            said += f". Known: {', '.join(context.command.list_commands(context))}"
+        note(f"{where}: {said}{'' if said.endswith('?') else '.'} See `{where} --help`.")
     return 2
 
 
