@@ -15,6 +15,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from results.report_words import span as duration
+
 __all__ = ["duration", "emit_json", "errors", "near", "note", "print_table", "say", "size"]
 
 
@@ -83,16 +85,6 @@ def print_table(
             for cell, width, column in zip(row, widths, columns, strict=True)
         ]
         say("  ".join(padded).rstrip())
-
-
-def duration(seconds: float) -> str:
-    """Writes a time span as `4.2 s`, `3 min 20 s` or `2 h 05 min`."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def size(count: int) -> str:
