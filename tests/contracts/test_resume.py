@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.workloads.test_supervised import IMAGES, SPEECH, TOKENS, interrupted, straight
+from tests.workloads.trainings import IMAGES, SPEECH, TOKENS, interrupted, straight
 from workloads.kinds import load, names
 
 TASKS = {"image": IMAGES, "tokens": TOKENS, "spectrum": SPEECH}

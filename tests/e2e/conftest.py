@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.attempt import Attempt
+from orchestrator.queue import Tally
 from results.query import open_stores
 
 KINDS = Path(__file__).parents[1] / "kinds"
@@ -66,6 +68,21 @@ def cluster() -> Iterator[None]:
 
     with connect(cpus=2):
         yield
+
+
+class Counted:
+    """Hears how many attempts are under way whenever one starts."""
+
+    def __init__(self) -> None:
+        self.running: list[int] = []
+
+    def started(self, tally: Tally, attempt: Attempt) -> None:
+        self.running.append(tally.running)
+
+    def ignore(self, *heard: object) -> None:
+        """Hears the rest and keeps nothing of it."""
+
+    changed = planned = ended = warned = ignore
 
 
 def rows(run_directory: Path) -> list[tuple[object, ...]]:

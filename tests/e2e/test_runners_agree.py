@@ -9,27 +9,11 @@ from pathlib import Path
 import pytest
 
 from orchestrator import actions
-from orchestrator.attempt import Attempt
 from orchestrator.errors import Interrupted
-from orchestrator.queue import Tally, TrialQueue
-from tests.e2e.conftest import KINDS, rows, wait_for
+from orchestrator.queue import TrialQueue
+from tests.e2e.conftest import KINDS, Counted, rows, wait_for
 
 pytestmark = pytest.mark.ray
-
-
-class Counted:
-    """Hears how many attempts are under way whenever one starts."""
-
-    def __init__(self) -> None:
-        self.running: list[int] = []
-
-    def started(self, tally: Tally, attempt: Attempt) -> None:
-        self.running.append(tally.running)
-
-    def ignore(self, *heard: object) -> None:
-        """Hears the rest and keeps nothing of it."""
-
-    changed = planned = ended = warned = ignore
 
 
 def test_both_runners_write_the_same_rows(

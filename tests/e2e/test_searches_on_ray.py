@@ -8,8 +8,7 @@ import pytest
 
 from orchestrator import actions
 from results.query import open_stores
-from tests.e2e.conftest import KINDS, rows
-from tests.e2e.test_runners_agree import Counted
+from tests.e2e.conftest import KINDS, Counted, rows
 
 pytestmark = pytest.mark.ray
 

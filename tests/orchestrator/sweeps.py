@@ -12,6 +12,8 @@ from results.query import open_stores
 from results.store import Store
 
 KINDS = Path(__file__).parents[1] / "kinds"
+SHIPPED = {path.stem: path for path in (Path(__file__).parents[2] / "sweeps").rglob("*.yaml")}
+"""Name -> sweep file."""
 
 MLP = {
     "task": {"kind": "random_data", "train_size": 64, "validation_size": 64},

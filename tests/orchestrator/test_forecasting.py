@@ -11,8 +11,7 @@ from orchestrator.likeness import NOISE, Likeness
 from orchestrator.resources import Resources
 from orchestrator.seen import Cost, Seen, length_of
 from orchestrator.spec_load import load_sweep
-from tests.orchestrator.sweeps import HEAD, cells
-from tests.orchestrator.test_shipped_sweeps import PATHS
+from tests.orchestrator.sweeps import HEAD, SHIPPED, cells
 
 TOOK = {
     "05949a6d1403": 7.5,
@@ -73,7 +72,7 @@ other 29 ran while the machine had something else to do."""
 @pytest.fixture(scope="module")
 def grid():
     """The cells of the 79-cell grid, in running order."""
-    return expand(load_sweep(PATHS["sparsity_accuracy"]))
+    return expand(load_sweep(SHIPPED["sparsity_accuracy"]))
 
 
 def cost(config, seconds, *, around_s=0.0, cold=False):

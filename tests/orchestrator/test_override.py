@@ -5,8 +5,7 @@ import pytest
 from orchestrator.errors import InputError, SpecError
 from orchestrator.expand import expand
 from orchestrator.spec_load import load_bytes, load_sweep
-from tests.orchestrator.sweeps import HEAD
-from tests.orchestrator.test_shipped_sweeps import PATHS
+from tests.orchestrator.sweeps import HEAD, SHIPPED
 
 GRIDS = """\
 grids:                     # two of them
@@ -77,7 +76,7 @@ def test_a_later_word_wins_and_a_plus_is_not_needed():
 
 def test_the_home_grid_takes_epochs_where_it_trains_by_epochs():
     loaded = load_sweep(
-        PATHS["sparsity_accuracy"], overrides=["activation.share=0.5,0.9", "train.epochs=5"]
+        SHIPPED["sparsity_accuracy"], overrides=["activation.share=0.5,0.9", "train.epochs=5"]
     )
     cells = expand(loaded)
     trained = {(c.config["model"]["kind"], c.config["train"]["epochs"]) for c in cells}

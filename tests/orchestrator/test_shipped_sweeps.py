@@ -8,10 +8,10 @@ import pytest
 from orchestrator.expand import expand
 from orchestrator.spec_load import load_sweep
 from results.claims import claims
+from tests.orchestrator.sweeps import SHIPPED
 
-SWEEPS = Path(__file__).parents[2] / "sweeps"
-FILES = sorted(SWEEPS.rglob("*.yaml"))
-PATHS = {path.stem: path for path in FILES}
+ROOT = Path(__file__).parents[2]
+FILES = sorted(SHIPPED.values())
 
 CELLS = {
     **{"smoke": 4, "dense": 30, "sparsity_accuracy": 79, "mp_senet": 33},
@@ -30,29 +30,29 @@ def opening(path):
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_it_says_how_to_run_it_what_it_costs_and_what_for(path):
     told = opening(path)
-    assert f"run: cliffsweep run {path.relative_to(SWEEPS.parent)}" in re.sub(" +", " ", told)
+    assert f"run: cliffsweep run {path.relative_to(ROOT)}" in re.sub(" +", " ", told)
     assert {"cost:", "for:"} <= set(told.split())
 
 
 @pytest.mark.parametrize(("name", "cells"), CELLS.items())
 def test_it_has_so_many_cells(name, cells):
-    loaded = load_sweep(PATHS[name])
+    loaded = load_sweep(SHIPPED[name])
     assert loaded.sweep.name == name
     found = expand(loaded)
     assert len(found) == cells
-    told = re.search(r"cost: +(\d+) cells", opening(PATHS[name]))
+    told = re.search(r"cost: +(\d+) cells", opening(SHIPPED[name]))
     assert told is None or int(told[1]) == cells
 
 
 def test_names_differ_wherever_the_files_lie():
     """A sweep's run directory has its name, which is its file's."""
-    assert len(PATHS) == len(FILES)
+    assert len(SHIPPED) == len(list((ROOT / "sweeps").rglob("*.yaml")))
 
 
 def test_cells_that_two_sweeps_share_are_the_same_trial():
     """The finer grid of the cliff takes over what the 79 cells have of it."""
     coarse, fine = (
-        {cell.trial_id: cell.config for cell in expand(load_sweep(PATHS[name]))}
+        {cell.trial_id: cell.config for cell in expand(load_sweep(SHIPPED[name]))}
         for name in ("sparsity_accuracy", "cliff")
     )
     shared = [coarse[id_]["activation"] for id_ in coarse.keys() & fine.keys()]
@@ -64,4 +64,4 @@ def test_cells_that_two_sweeps_share_are_the_same_trial():
 
 def test_each_claim_names_sweeps_that_ship():
     named = {sweep for claim in claims([]).claims for sweep in claim.sweeps}
-    assert named <= {path.stem for path in SWEEPS.glob("*.yaml")}
+    assert named <= {path.stem for path in (ROOT / "sweeps").glob("*.yaml")}

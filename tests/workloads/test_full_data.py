@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from pydantic import ValidationError
 
-from tests.workloads.test_supervised import straight
+from tests.workloads.trainings import straight
 from workloads.config import validate
 from workloads.data.files import DataError
 from workloads.state import State

@@ -8,7 +8,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from tests.workloads.test_supervised import SPEECH, interrupted, straight
+from tests.workloads.trainings import SPEECH, interrupted, straight
 from workloads.data import build_speech
 from workloads.data.files import DataError
 from workloads.tasks import speech

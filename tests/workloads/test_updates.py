@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.profiler import ProfilerActivity, profile
 
-from tests.workloads.test_supervised import IMAGES, MLP, TOKENS, interrupted, straight
+from tests.workloads.trainings import IMAGES, MLP, TOKENS, interrupted, straight
 from workloads.config import validate
 from workloads.kinds import names
 from workloads.programs.supervised import Config
