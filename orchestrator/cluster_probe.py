@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import secrets
 import sys
 from pathlib import Path
@@ -45,7 +46,8 @@ def look(storage: str, mark: str) -> dict[str, Any]:
         sees = Store(f"{storage}/{FOLDER}").exists(mark)
     except ResultsError:
         sees = False
-    return {"host": host(), "versions": package_versions(), "sees_storage": sees}
+    nice = os.getpriority(os.PRIO_PROCESS, 0)
+    return {"host": host(), "versions": package_versions(), "sees_storage": sees, "nice": nice}
 
 
 def main() -> int:

@@ -28,6 +28,8 @@ from results.store import Store
 
 __all__ = ["Machine", "check", "ls", "nodes"]
 
+_NICE: Final = 15
+"""Ray's own for workers, where nobody says otherwise."""
 COMMAND: Final = "exec python -P -m orchestrator.cluster_probe"
 _COMPARED: Final = ("cliffsweep", "python", "ray", "torch", "pyarrow")
 
@@ -221,4 +223,10 @@ def _node_checks(node: Mapping[str, Any], *, stored: bool) -> list[dict[str, Any
         sees = bool(node["sees_storage"])
         told = "sees the storage" if sees else "does not see the storage: mount it there too"
         checks.append(_checked(name, told, ok=sees))
+    if node.get("nice", 0) >= _NICE:
+        told = (
+            f"workers run at niceness {node['nice']}: what else computes there takes the cores."
+            " Export RAY_worker_niceness=0 before `ray start`"
+        )
+        checks.append(_checked(name, told, ok=True))
     return checks

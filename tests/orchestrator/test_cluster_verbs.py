@@ -1,6 +1,7 @@
 """What the cluster verbs say of entries, of nodes, and of what would hinder a sweep."""
 
 import json
+import os
 
 import pytest
 
@@ -104,6 +105,15 @@ def test_check_names_the_node_and_the_difference(lab, monkeypatch, typed):
     assert checked(monkeypatch, []) == ["has not begun after 120 s"]
 
 
+def test_check_remarks_on_workers_that_stand_behind_everything_else(lab, monkeypatch):
+    node = {"node": "10.0.0.1", "host": "w", "versions": package_versions(), "sees_storage": True}
+    monkeypatch.setattr(cluster_verbs, "_probed", lambda endpoint, storage: [node | {"nice": 15}])
+    told = cluster_verbs.check("lab")[-1]
+    assert (told["what"], told["ok"]) == ("w 10.0.0.1", True)
+    assert "niceness 15" in told["found"]
+    assert "RAY_worker_niceness=0" in told["found"]
+
+
 def test_check_without_an_answer_is_one_line(lab, monkeypatch):
     def silent(cluster):
         raise RunnerError("nobody there")
@@ -126,6 +136,7 @@ def test_a_node_tells_what_it_has_and_sees(tmp_path):
         "host": host(),
         "versions": package_versions(),
         "sees_storage": True,
+        "nice": os.getpriority(os.PRIO_PROCESS, 0),
     }
     assert look(str(tmp_path / "elsewhere"), mark)["sees_storage"] is False
     assert look(storage, "mark-of-another")["sees_storage"] is False
