@@ -172,7 +172,7 @@ class _Run:
         """Takes one step after the other: rows first, then the checkpoint of the same step."""
         state, climb = found.state, Climb(self.attempt.ladder, resumed_from=found.step)
         pace = Pace(self.attempt.checkpoint_every, self._total, first=state.step)
-        seen, leaving = -1, None
+        seen, leaving = -1 if found.step is None else found.step, None
         for progress in steps:
             rung = climb.rung(progress, state)
             if progress.step != seen:  # Else it only says that it is still there.
