@@ -1,22 +1,27 @@
-"""What a training step of each cell costs: every architecture with each mechanism of the grid.
+"""What a cell of each mechanism of the grid costs, for every architecture: a step, or all of it.
 
-    python tests/benchmarks/cells.py [--quick] [--json FILE] [--model NAME] [--device cuda:0]
+    python tests/benchmarks/cells.py [--whole] [--quick] [--json FILE] [--model NAME]
+                                     [--device cuda:0]
 
-All cells of an architecture are alive at once and take turns, a few steps each, so that whatever
-else the machine does hits them alike; a ratio is the median over the turns of a cell's time by that
-of its dense cell in the same turn. On a CPU, where a worker trains on one thread, time is that
-thread's own, which a busy machine disturbs less; on a GPU it is the clock's. Steps are whole steps
-of the program: batch, forward, backward, clip, update. Sizes are those of the 79 cells, MP-SENet's
-those of its own sweep; --quick leaves that one out unless it is named. It prints and asserts
-nothing.
+By default it measures steps alone: batch, forward, backward, clip, update. With --whole it trains
+default cells from beginning to end: weights, all steps, and the evaluations of the whole validation
+set with all measures; data are read before. All cells of an architecture are alive at once and take
+turns, a few steps each, so that whatever else the machine does hits them alike. The ratio of steps
+is the median over the turns of a cell's time by that of its dense cell in the same turn, that of
+whole cells the one of their sums. On a CPU, where a worker trains on one thread, time is that
+thread's own, which a busy machine disturbs less; on a GPU it is the clock's. Sizes are those of the
+79 cells (an MLP trains as their images do), MP-SENet's those of its own sweep. --quick leaves that
+one out unless it is named, and halves the lengths of whole cells. It prints and asserts nothing.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import time
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -29,18 +34,17 @@ from workloads.state import State, isolated
 Values = dict[str, Any]
 
 FOR_EVER = 10**9
-TRAIN = {"steps": FOR_EVER, "evaluate_every": FOR_EVER, "clip_grad_norm": 1.0}
-IMAGES = {
-    "task": {"kind": "fashion_mnist", "validation_size": 10},
-    "train": {**TRAIN, "batch_size": 64},
+IMAGES: Values = {
+    "task": {"kind": "fashion_mnist"},
+    "train": {"epochs": 2, "batch_size": 64, "clip_grad_norm": 1.0},
 }
-TEXT = {
-    "task": {"kind": "austen", "length": 64, "validation_size": 10},
-    "train": {**TRAIN, "batch_size": 16},
+TEXT: Values = {
+    "task": {"kind": "austen", "length": 64, "validation_size": 256},
+    "train": {"steps": 200, "batch_size": 16, "clip_grad_norm": 1.0, "evaluate_every": 100},
 }
-SPEECH = {
-    "task": {"kind": "speech", "length": 8192, "validation_size": 10},
-    "train": {**TRAIN, "batch_size": 4},
+SPEECH: Values = {
+    "task": {"kind": "speech", "length": 8192},
+    "train": {"steps": 200, "batch_size": 4, "clip_grad_norm": 1.0, "evaluate_every": 100},
 }
 BASES: dict[str, Values] = {
     "mlp": IMAGES | {"model": "mlp"},
@@ -49,6 +53,8 @@ BASES: dict[str, Values] = {
     "gpt_nano": TEXT | {"model": "gpt_nano"},
     "mp_senet": SPEECH | {"model": "mp_senet"},
 }
+FREEZE_AFTER = 100
+"""Updates after which frozen centres stand still in whole cells; steps alone are frozen ones."""
 LONG = ("mp_senet",)
 """Whose steps take long: one a turn, and only where it is named with --quick."""
 DENSE = "relu"
@@ -74,20 +80,22 @@ def _before(kind: str, **values: object) -> Values:
     return _norm(kind, site="pre_activation", quantile=0.5, **values)
 
 
-def cells(model: str) -> dict[str, Values]:
+def cells(model: str, *, freeze_after: int = 1) -> dict[str, Values]:
     """Returns what each cell of an architecture adds to its base, the dense one first."""
     if model in ("resnet", "mp_senet"):
         norms = {
             "quantile_batchnorm": _before("quantile_batchnorm"),
             "quantile_mean_batchnorm": _before("quantile_mean_batchnorm"),
-            "quantile_batchnorm_frozen": _before("quantile_batchnorm_frozen", freeze_after=1),
+            "quantile_batchnorm_frozen": _before(
+                "quantile_batchnorm_frozen", freeze_after=freeze_after
+            ),
         }
     else:
         norms = {
             "layernorm": _norm("layernorm"),
             "quantile_layernorm": _norm("quantile_layernorm", quantile=0.5),
             "quantile_layernorm_frozen": _norm(
-                "quantile_layernorm_frozen", quantile=0.5, freeze_after=1
+                "quantile_layernorm_frozen", quantile=0.5, freeze_after=freeze_after
             ),
         }
         if model == "vit":
@@ -95,21 +103,34 @@ def cells(model: str) -> dict[str, Values]:
     return ACTIVATIONS | norms
 
 
+def lasting(values: Values, *, steps: int) -> Values:
+    """Returns the same training with another length, evaluated half-way and at the end."""
+    length = {"epochs": None, "steps": steps, "evaluate_every": max(1, steps // 2)}
+    return values | {"train": values["train"] | length}
+
+
+def endless(values: Values) -> Values:
+    """Returns the same training without an end, and with hardly anything to evaluate before it."""
+    return lasting(values, steps=FOR_EVER) | {"task": values["task"] | {"validation_size": 10}}
+
+
 class Cell:
     """One training that goes on for as long as it is asked to."""
 
     def __init__(self, values: Values, *, device: str) -> None:
-        """Builds it and leaves it before its first update."""
+        """Leaves it before its evaluation at step 0."""
+        config = validate(values)
+        assert config.length is not None
+        self.steps = config.length.steps
         self._device = device
-        self._steps: Iterator[Progress] = validate(values).build().train(State(device=device))
-        next(self._steps)
+        self._training: Iterator[Progress] = config.build().train(State(device=device))
 
     def take(self, steps: int) -> float:
-        """Trains, and returns seconds a step."""
+        """Goes on by so many steps, the evaluation before the first being one; returns seconds."""
         begun = self._now()
-        for _ in range(steps):
-            next(self._steps)
-        return (self._now() - begun) / steps
+        for _ in islice(self._training, steps):
+            pass
+        return self._now() - begun
 
     def _now(self) -> float:
         """Returns seconds, once all work is done."""
@@ -123,14 +144,15 @@ def measure(model: str, *, turns: int, steps: int, device: str) -> dict[str, dic
     """Returns, by cell, milliseconds a step and the ratio to the dense cell."""
     with isolated(seed=0, threads=1):
         alive = {
-            name: Cell(BASES[model] | more, device=device) for name, more in cells(model).items()
+            name: Cell(endless(BASES[model] | more), device=device)
+            for name, more in cells(model).items()
         }
         for cell in alive.values():
-            cell.take(steps)
+            cell.take(1 + steps)
         times: dict[str, list[float]] = {name: [] for name in alive}
         for _ in range(turns):
             for name, cell in alive.items():
-                times[name].append(cell.take(steps))
+                times[name].append(cell.take(steps) / steps)
     return {
         name: {
             "ms": 1000 * median(took),
@@ -140,17 +162,43 @@ def measure(model: str, *, turns: int, steps: int, device: str) -> dict[str, dic
     }
 
 
+def measure_whole(
+    model: str, *, steps: int, device: str, halved: bool
+) -> dict[str, dict[str, float]]:
+    """Returns, by cell, seconds from its weights to its last evaluation, and the ratio."""
+    with isolated(seed=0, threads=1):
+        usual = Cell(BASES[model], device=device)
+        usual.take(1)  # Data are read once a process.
+        length = usual.steps // (2 if halved else 1)
+        alive = {
+            name: Cell(lasting(BASES[model] | more, steps=length), device=device)
+            for name, more in cells(model, freeze_after=FREEZE_AFTER).items()
+        }
+        times = {name: cell.take(1) for name, cell in alive.items()}
+        for _ in range(math.ceil(length / steps)):
+            for name, cell in alive.items():
+                times[name] += cell.take(steps)
+    return {name: {"s": took, "ratio": took / times[DENSE]} for name, took in times.items()}
+
+
 def report(model: str, found: dict[str, dict[str, float]]) -> None:
     """Prints one architecture's table."""
-    print(f"\n{model}: one step, and how many dense steps it takes")
+    of = (
+        "cell, and how many dense cells"
+        if "s" in found[DENSE]
+        else "step, and how many dense steps"
+    )
+    print(f"\n{model}: one {of} it takes")
     for name, values in found.items():
-        print(f"  {name:28} {values['ms']:8.2f} ms {values['ratio']:7.2f} x", flush=True)
+        (unit, took), (_, ratio) = values.items()
+        print(f"  {name:28} {took:8.2f} {unit:2} {ratio:7.2f} x", flush=True)
 
 
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="few turns, within a minute")
+    parser.add_argument("--quick", action="store_true", help="few turns, steps within a minute")
+    parser.add_argument("--whole", action="store_true", help="cells from beginning to end")
     parser.add_argument("--json", metavar="FILE", help="write the figures there as well")
     parser.add_argument("--model", choices=BASES, action="append", help="only this one")
     parser.add_argument("--device", default="cpu", help="torch's name of the device")
@@ -161,8 +209,11 @@ def main() -> None:
     print(f"torch {torch.__version__}, {given.device} ({on})")
     figures = {}
     for model in models:
-        figures[model] = measure(
-            model, turns=turns, steps=1 if model in LONG else steps, device=given.device
+        each = 1 if model in LONG else steps
+        figures[model] = (
+            measure_whole(model, steps=each, device=given.device, halved=given.quick)
+            if given.whole
+            else measure(model, turns=turns, steps=each, device=given.device)
         )
         report(model, figures[model])
     if given.json:

@@ -100,6 +100,15 @@ def test_gradient_is_finite_and_somewhere_not_zero(config: Activation) -> None:
 
 
 @every_kind
+def test_where_it_says_so_no_gradient_passes_an_output_of_0(config: Activation) -> None:
+    x = drawn(6, 4, 10)
+    x[:, 0] = 0
+    y = config.build()(x.requires_grad_())
+    (grad,) = torch.autograd.grad(y.sum(), x)
+    assert config.flat_at_zero <= bool((grad[y == 0] == 0).all())
+
+
+@every_kind
 @pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
 def test_nan_stays_nan(config: Activation, training: bool) -> None:
     module = config.build().train(training)

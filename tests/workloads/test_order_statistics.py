@@ -75,6 +75,56 @@ def test_a_row_with_nan_does_not_disturb_the_others(dtype: torch.dtype) -> None:
     assert mask.isfinite().all()
 
 
+CROWDED = {
+    "half": [0.5, 0.5, 0.5, 0.5],
+    "mixed": [0.4, 0.6, 0.0, 1.0],
+    "the first is not": [0.0, 0.9, 0.9, 0.1],
+    "only the first": [0.9, 0.0, 0.05, 0.0],
+}
+"""Share of a row's entries that equal its smallest."""
+
+
+def crowded(shares: list[float], *, floor: float, entries: int = 700) -> Tensor:
+    """Rows whose smallest entry stands at places drawn at random, among others some equal ones."""
+    values = (drawn(len(shares), entries).abs() + 0.01 + max(floor, -9.0)).round(decimals=2)
+    for row, share in zip(values, shares, strict=True):
+        row[torch.randperm(entries)[: round(share * entries)]] = floor
+    return values
+
+
+@pytest.mark.parametrize("shares", CROWDED.values(), ids=CROWDED)
+@pytest.mark.parametrize("floor", [0.0, -3.0, 1e-45, -math.inf], ids=str)
+def test_rows_crowded_at_their_smallest(shares: list[float], floor: float) -> None:
+    values = crowded(shares, floor=floor)
+    for count in (1, 70, 280, 349, 350, 351, 420, 630, 699):
+        mask = largest(values, count=count, start=1)
+        assert torch.equal(mask, reference_largest(values, count, 1)), count
+
+
+@pytest.mark.parametrize("shares", CROWDED.values(), ids=CROWDED)
+@pytest.mark.parametrize("entries", [90, 700])
+def test_zeros_that_are_alike_change_no_product(shares: list[float], entries: int) -> None:
+    for floor in (0.0, -1.0):  # In the second rows zeros stand above others.
+        values = crowded(shares, floor=floor, entries=entries)
+        values[:, ::3] = 0
+        for count in (1, entries // 3, entries // 2, entries - 1):
+            mask = largest(values, count=count, start=1, zeros_are_alike=True)
+            exact = reference_largest(values, count, 1)
+            assert torch.equal(mask[values != 0], exact[values != 0])
+            assert torch.equal(values * mask, values * exact)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf], ids=str)
+def test_a_crowded_row_with_what_is_no_number_does_not_disturb_the_others(bad: float) -> None:
+    for place in range(4):
+        values = crowded(CROWDED["half"], floor=0.0)
+        values[place, 5] = bad
+        others = [row for row in range(4) if row != place or bad == math.inf]
+        for count in (1, 300, 500):
+            mask = largest(values, count=count, start=1)
+            assert torch.equal(mask[others], reference_largest(values, count, 1)[others])
+
+
 def test_largest_of_no_samples() -> None:
     assert largest(torch.empty(0, 7), count=3, start=1).shape == (0, 7)
 

@@ -45,6 +45,25 @@ def test_keeps_the_first_of_the_largest_of_any_base(base: Kind, rank: str) -> No
     assert torch.equal(module(x), expected)
 
 
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("base", ["relu", "relu2", {"kind": "relu2_clip", "clip": 2.0}], ids=str)
+def test_which_zeros_are_kept_makes_no_difference(
+    base: str | dict[str, object], share: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bit for bit, forward and backward, whether or not ties at 0 are told apart."""
+    config = activation(share=share, base=base)
+    x = drawn(6, 600).float().requires_grad_()
+    x.detach()[:, ::5] = 0
+    found = []
+    for alike in (True, False):
+        monkeypatch.setattr(type(config.base), "flat_at_zero", alike)  # type: ignore[attr-defined]
+        y = config.build()(x)
+        (grad,) = torch.autograd.grad((y * y.detach().sin()).sum(), x)
+        found.append((y, grad))
+    for one, other in zip(*found, strict=True):
+        assert torch.equal(one.view(torch.int32), other.view(torch.int32))
+
+
 def test_magnitude_keeps_what_is_far_below_zero() -> None:
     x = torch.tensor([[-0.75, 0.1, 0.2, 0.01]])
     y = activation(share=0.75, base="gelu", rank="magnitude").build()(x)

@@ -15,10 +15,12 @@ class Activation(Kind, ABC):
 
     Attributes:
         surrogate_gradient: Whether backward is, on purpose, not the derivative of forward.
+        flat_at_zero: Whether no gradient passes wherever the output is 0.
         couples_samples: Whether, in training, what a sample becomes depends on others of its batch.
     """
 
     surrogate_gradient: ClassVar[bool] = False
+    flat_at_zero: ClassVar[bool] = False
     couples_samples: ClassVar[bool] = False
 
     @abstractmethod

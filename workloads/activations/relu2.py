@@ -5,6 +5,8 @@ Must never know the model it stands in.
 Source: arXiv 2109.08668 (Primer), section 4.
 """
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -15,6 +17,8 @@ __all__ = ["Config"]
 
 class Config(Activation):
     """The squared rectifier; grows without bound, so activations can spike."""
+
+    flat_at_zero: ClassVar[bool] = True
 
     def build(self, *, causal: bool = False) -> nn.Module:
         """Returns the module; position-wise, so `causal` changes nothing."""

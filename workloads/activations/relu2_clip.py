@@ -6,6 +6,8 @@ The bound is on the squared value. Derivative 2·max(0, x) where the square is b
 Source: arXiv 2605.17659, which uses clip 15 and 50.
 """
 
+from typing import ClassVar
+
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
@@ -17,6 +19,8 @@ __all__ = ["Config"]
 
 class Config(Activation):
     """The squared rectifier without its spikes."""
+
+    flat_at_zero: ClassVar[bool] = True
 
     clip: float = Field(gt=0, description="largest output, in units of x²", examples=[15.0, 50.0])
 

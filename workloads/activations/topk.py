@@ -83,8 +83,15 @@ class TopK(nn.Module):
         start = max(1, y.dim() - 1) if self.by_token else 1
         size = y.shape[start:].numel()
         ranked = y if self.config.rank == "value" else y.detach().abs()
+        mask = largest(
+            ranked,
+            count=size - self.config.promised_zeros(size),
+            start=start,
+            # A zero stays one whether it is kept or not, and passes as little gradient.
+            zeros_are_alike=self.config.base.flat_at_zero,
+        )
         # A product, so that NaN stays NaN even where it is not kept.
-        return y * largest(ranked, count=size - self.config.promised_zeros(size), start=start)
+        return y * mask
 
     def extra_repr(self) -> str:
         """Shows the share and what is ranked."""
