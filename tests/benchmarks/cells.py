@@ -7,11 +7,12 @@ By default it measures steps alone: batch, forward, backward, clip, update. With
 default cells from beginning to end: weights, all steps, and the evaluations of the whole validation
 set with all measures; data are read before. All cells of an architecture are alive at once and take
 turns, a few steps each, so that whatever else the machine does hits them alike. The ratio of steps
-is the median over the turns of a cell's time by that of its dense cell in the same turn, that of
-whole cells the one of their sums. On a CPU, where a worker trains on one thread, time is that
-thread's own, which a busy machine disturbs less; on a GPU it is the clock's. Sizes are those of the
-79 cells (an MLP trains as their images do), MP-SENet's those of its own sweep. --quick leaves that
-one out unless it is named, and halves the lengths of whole cells. It prints and asserts nothing.
+is the median over the turns of a cell's time by that of the dense one in the same turn, that of
+whole cells the one of their sums. Dense is ReLU; for Top-K over another activation the ratio to
+that one alone is told beside. On a CPU, where a worker trains on one thread, time is that thread's
+own, which a busy machine disturbs less; on a GPU it is the clock's. Sizes are those of the 79 cells
+(an MLP trains as their images do), MP-SENet's those of its own sweep. --quick leaves that one out
+unless it is named, and halves the lengths of whole cells. It prints and asserts nothing.
 """
 
 from __future__ import annotations
@@ -103,6 +104,12 @@ def cells(model: str, *, freeze_after: int = 1) -> dict[str, Values]:
     return ACTIVATIONS | norms
 
 
+def base_of(name: str) -> str:
+    """Returns the dense cell of the same activation: of `topk 0.5 of gelu` that is `gelu`."""
+    _, _, base = name.partition(" of ")
+    return base or DENSE
+
+
 def lasting(values: Values, *, steps: int) -> Values:
     """Returns the same training with another length, evaluated half-way and at the end."""
     length = {"epochs": None, "steps": steps, "evaluate_every": max(1, steps // 2)}
@@ -153,10 +160,15 @@ def measure(model: str, *, turns: int, steps: int, device: str) -> dict[str, dic
         for _ in range(turns):
             for name, cell in alive.items():
                 times[name].append(cell.take(steps) / steps)
+
+    def ratio(one: str, other: str) -> float:
+        return median(a / b for a, b in zip(times[one], times[other], strict=True))
+
     return {
         name: {
             "ms": 1000 * median(took),
-            "ratio": median(a / b for a, b in zip(took, times[DENSE], strict=True)),
+            "ratio": ratio(name, DENSE),
+            "ratio_to_base": ratio(name, base_of(name)),
         }
         for name, took in times.items()
     }
@@ -178,7 +190,14 @@ def measure_whole(
         for _ in range(math.ceil(length / steps)):
             for name, cell in alive.items():
                 times[name] += cell.take(steps)
-    return {name: {"s": took, "ratio": took / times[DENSE]} for name, took in times.items()}
+    return {
+        name: {
+            "s": took,
+            "ratio": took / times[DENSE],
+            "ratio_to_base": took / times[base_of(name)],
+        }
+        for name, took in times.items()
+    }
 
 
 def report(model: str, found: dict[str, dict[str, float]]) -> None:
@@ -190,8 +209,9 @@ def report(model: str, found: dict[str, dict[str, float]]) -> None:
     )
     print(f"\n{model}: one {of} it takes")
     for name, values in found.items():
-        (unit, took), (_, ratio) = values.items()
-        print(f"  {name:28} {took:8.2f} {unit:2} {ratio:7.2f} x", flush=True)
+        (unit, took), (_, ratio), (_, to_base) = values.items()
+        beside = "" if base_of(name) == DENSE else f"   {to_base:.2f} x dense {base_of(name)}"
+        print(f"  {name:28} {took:8.2f} {unit:2} {ratio:7.2f} x{beside}", flush=True)
 
 
 def main() -> None:
