@@ -1,7 +1,7 @@
 """What a cell of each mechanism of the grid costs, for every architecture: a step, or all of it.
 
     python tests/benchmarks/cells.py [--whole] [--quick] [--json FILE] [--model NAME]
-                                     [--device cuda:0]
+                                     [--cell NAME] [--device cuda:0]
 
 By default it measures steps alone: batch, forward, backward, clip, update. With --whole it trains
 default cells from beginning to end: weights, all steps, and the evaluations of the whole validation
@@ -21,7 +21,7 @@ import argparse
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from statistics import median
@@ -81,8 +81,20 @@ def _before(kind: str, **values: object) -> Values:
     return _norm(kind, site="pre_activation", quantile=0.5, **values)
 
 
-def cells(model: str, *, freeze_after: int = 1) -> dict[str, Values]:
-    """Returns what each cell of an architecture adds to its base, the dense one first."""
+def base_of(name: str) -> str:
+    """Returns the dense cell of the same activation: of `topk 0.5 of gelu` that is `gelu`."""
+    _, _, base = name.partition(" of ")
+    return base or DENSE
+
+
+def cells(model: str, *, only: Sequence[str] = (), freeze_after: int = 1) -> dict[str, Values]:
+    """Returns what each cell of an architecture adds to its base, the dense one first.
+
+    Args:
+        model: The architecture.
+        only: Names of cells that are wanted, besides the dense ones; none: all.
+        freeze_after: Updates after which a frozen centre stands still.
+    """
     if model in ("resnet", "mp_senet"):
         norms = {
             "quantile_batchnorm": _before("quantile_batchnorm"),
@@ -101,13 +113,9 @@ def cells(model: str, *, freeze_after: int = 1) -> dict[str, Values]:
         }
         if model == "vit":
             norms["quantile_relu"] = {"activation": {"kind": "quantile_relu", "quantile": 0.5}}
-    return ACTIVATIONS | norms
-
-
-def base_of(name: str) -> str:
-    """Returns the dense cell of the same activation: of `topk 0.5 of gelu` that is `gelu`."""
-    _, _, base = name.partition(" of ")
-    return base or DENSE
+    found = ACTIVATIONS | norms
+    wanted = {DENSE, *only, *map(base_of, only)} if only else {*found}
+    return {name: values for name, values in found.items() if name in wanted}
 
 
 def lasting(values: Values, *, steps: int) -> Values:
@@ -147,12 +155,14 @@ class Cell:
         return time.perf_counter()
 
 
-def measure(model: str, *, turns: int, steps: int, device: str) -> dict[str, dict[str, float]]:
+def measure(
+    model: str, *, only: Sequence[str], turns: int, steps: int, device: str
+) -> dict[str, dict[str, float]]:
     """Returns, by cell, milliseconds a step and the ratio to the dense cell."""
     with isolated(seed=0, threads=1):
         alive = {
             name: Cell(endless(BASES[model] | more), device=device)
-            for name, more in cells(model).items()
+            for name, more in cells(model, only=only).items()
         }
         for cell in alive.values():
             cell.take(1 + steps)
@@ -175,7 +185,7 @@ def measure(model: str, *, turns: int, steps: int, device: str) -> dict[str, dic
 
 
 def measure_whole(
-    model: str, *, steps: int, device: str, halved: bool
+    model: str, *, only: Sequence[str], steps: int, device: str, halved: bool
 ) -> dict[str, dict[str, float]]:
     """Returns, by cell, seconds from its weights to its last evaluation, and the ratio."""
     with isolated(seed=0, threads=1):
@@ -184,7 +194,7 @@ def measure_whole(
         length = usual.steps // (2 if halved else 1)
         alive = {
             name: Cell(lasting(BASES[model] | more, steps=length), device=device)
-            for name, more in cells(model, freeze_after=FREEZE_AFTER).items()
+            for name, more in cells(model, only=only, freeze_after=FREEZE_AFTER).items()
         }
         times = {name: cell.take(1) for name, cell in alive.items()}
         for _ in range(math.ceil(length / steps)):
@@ -221,6 +231,7 @@ def main() -> None:
     parser.add_argument("--whole", action="store_true", help="cells from beginning to end")
     parser.add_argument("--json", metavar="FILE", help="write the figures there as well")
     parser.add_argument("--model", choices=BASES, action="append", help="only this one")
+    parser.add_argument("--cell", action="append", help="only this one and the dense ones")
     parser.add_argument("--device", default="cpu", help="torch's name of the device")
     given = parser.parse_args()
     turns, steps = (8, 3) if given.quick else (40, 5)
@@ -231,9 +242,11 @@ def main() -> None:
     for model in models:
         each = 1 if model in LONG else steps
         figures[model] = (
-            measure_whole(model, steps=each, device=given.device, halved=given.quick)
+            measure_whole(
+                model, only=given.cell or (), steps=each, device=given.device, halved=given.quick
+            )
             if given.whole
-            else measure(model, turns=turns, steps=each, device=given.device)
+            else measure(model, only=given.cell or (), turns=turns, steps=each, device=given.device)
         )
         report(model, figures[model])
     if given.json:
