@@ -16,6 +16,8 @@ __all__ = ["refuse_unseen"]
 
 _LONGEST_S: Final = 60.0
 """For an answer; a node that gives none is left to Ray, which knows whether it lives."""
+_GONE: Final = ("TaskUnschedulableError", "NodeDiedError", "LocalRayletDiedError")
+"""What Ray answers for a node that died, though it was still listed a moment ago."""
 
 
 def refuse_unseen(root: str, nodes: Sequence[Node]) -> None:
@@ -59,6 +61,8 @@ def _asked(probe: Probe, nodes: Sequence[Node]) -> dict[str, str]:
         try:
             reason = ray.get(answer)
         except RayError as error:
+            if type(error).__name__ in _GONE:
+                continue  # It will run nothing, so nobody minds what it sees.
             reason = " ".join(str(error).split())[-200:]
         if reason is not None:
             reasons[f"{node.name} ({node.node_id[:8]})"] = reason
