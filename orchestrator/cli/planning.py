@@ -39,6 +39,13 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
+AtATime = Annotated[
+    int | None,
+    typer.Option(
+        "--at-a-time", metavar="N", min=1, help="Trials at a time that the forecast counts with."
+    ),
+]
+
 _TEMPLATE = """\
 # What it asks, what it costs, how to run it: cliffsweep run {name}.yaml
 version: 1
@@ -118,15 +125,7 @@ def plan(
     probe: Annotated[
         bool, typer.Option("--probe", help="Run four cells for a short while, for the forecast.")
     ] = False,
-    at_a_time: Annotated[
-        int | None,
-        typer.Option(
-            "--at-a-time",
-            metavar="N",
-            min=1,
-            help="Trials at a time that the forecast counts with.",
-        ),
-    ] = None,
+    at_a_time: AtATime = None,
     inline: Inline = False,
     address: Address = None,
     gpu: Gpu = None,
