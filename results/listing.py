@@ -67,6 +67,15 @@ class Listing:
         """Where a stored name lies on this machine, see `fetch`."""
         return f"{self.store.mirror}/{name}"
 
+    def of(self, trials: Collection[str]) -> Listing:
+        """The same with the rows of some trials alone, in the files that hold any of them."""
+        live = tuple(segment for segment in self.segments.live if segment.trial_id in trials)
+        return replace(
+            self,
+            segments=replace(self.segments, live=live),
+            compacted=tuple(f for f in self.compacted if not f.trials.isdisjoint(trials)),
+        )
+
     def fold(self) -> list[str]:
         """The fold of events, if there is one."""
         return [self.events.fold] if self.events.fold else []

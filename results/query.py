@@ -99,9 +99,10 @@ class Reader:
             QueryError: refused or failed, in one line.
         """
         statement = self._checked(text)
+        trials = statement.trials and statement.trials.given(parameters)
 
         def answer(session: Session) -> pa.Table:
-            session.need(statement.views, columns=statement.columns)
+            session.need(statement.views, columns=statement.columns, trials=trials)
             session.lock()
             return session.answer(text, parameters, max_rows=max_rows)
 

@@ -17,6 +17,7 @@ from difflib import get_close_matches
 from typing import Any, Final, NoReturn
 
 from results.errors import QueryError
+from results.query_trials import AskedTrials, asked_trials
 
 __all__ = ["TABLE_FUNCTIONS", "Statement", "check", "check_size", "nearest"]
 
@@ -70,10 +71,12 @@ class Statement:
     Attributes:
         views: names of the views that it reads.
         columns: every name that it mentions as a column, in lower case.
+        trials: those whose rows it can see; None for all.
     """
 
     views: frozenset[str]
     columns: frozenset[str]
+    trials: AskedTrials | None
 
 
 def check(serialized: str, *, views: Collection[str]) -> Statement:
@@ -100,7 +103,8 @@ def check(serialized: str, *, views: Collection[str]) -> Statement:
         )
     walk = _Walk(views)
     walk.over(statements[0]["node"])
-    return Statement(frozenset(walk.views), frozenset(walk.columns))
+    trials = asked_trials(statements[0])
+    return Statement(frozenset(walk.views), frozenset(walk.columns), trials)
 
 
 def check_size(text: str) -> None:

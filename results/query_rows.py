@@ -6,6 +6,7 @@ Knows nothing of views, of finals, or of what is asked.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from copy import copy
 
 import duckdb
 
@@ -78,6 +79,12 @@ class Rows:
                 gone += self._gone(listing, file, limits)
         self._insert("kept.cutoffs", cutoffs)
         self._insert("kept.gone", gone)
+
+    def of(self, trials: Collection[str]) -> Rows:
+        """The rows of some trials alone: files that hold none of theirs are not even named."""
+        some = copy(self)
+        some._listings = [listing.of(trials) for listing in self._listings]
+        return some
 
     def counted(self) -> str:
         """A query for the rows that count, each (trial, step, layer, name) once."""

@@ -17,6 +17,7 @@ from results.errors import LimitError, QueryError
 from results.listing import Listing
 from results.query_messages import Limits
 from results.query_rows import hide_progress
+from results.query_trials import ROW_VIEWS
 from results.query_views import VIEWS, Views, literal
 from results.schema import SCHEMA_VERSION
 
@@ -42,6 +43,13 @@ _SETTINGS: Final = (
 _ALONE_BYTES: Final = 8_000_000
 _ALONE_FILES: Final = 16
 """Rows in no more files and bytes than this are read by one thread: sharing costs more there."""
+
+_ALONE: Final = {
+    "threads": "1",
+    # Nor does it pay to gather reads, or to keep what was read: a seventh of a curve's time.
+    "disable_parquet_prefetching": "true",
+    "enable_external_file_cache": "false",
+}
 
 _BOUND: Final = 64
 """Statements that stay bound."""
@@ -93,15 +101,33 @@ class Session:
         fresh._needed = self._needed
         return fresh
 
-    def need(self, views: Collection[str], *, columns: Collection[str] = ()) -> None:
-        """Builds the views that a statement reads, see `Views.need`."""
+    def need(
+        self,
+        views: Collection[str],
+        *,
+        columns: Collection[str] = (),
+        trials: frozenset[str] | None = None,
+    ) -> None:
+        """Builds the views that a statement reads, see `Views.need`.
+
+        Args:
+            views: their names.
+            columns: names that the statement mentions.
+            trials: those of which it can see rows; None for all.
+        """
         self.building = True
+        more = not self._needed.issuperset(views)
         self._needed |= set(views)
+        if not ROW_VIEWS.isdisjoint(views):
+            self._views.narrow(trials)
         # In one order, whatever was asked for first.
-        self._views.need([view for view in VIEWS if view in self._needed], columns=columns)
-        if not self._alone and not self._locked and self._is_small():
-            self._connection.execute("SET threads = 1")
-            self._alone = True
+        asked = self._needed.difference(ROW_VIEWS).union(views)
+        self._views.need([view for view in VIEWS if view in asked], columns=columns)
+        if (more or not views) and not self._locked and self._is_small() != self._alone:
+            self._alone = not self._alone
+            for name, value in _ALONE.items():
+                change = f"SET {name} = {value}" if self._alone else f"RESET {name}"
+                self._connection.execute(change)
 
     def _is_small(self) -> bool:
         """Whether all that the built views read is in memory, or in little more than nothing."""
@@ -116,7 +142,7 @@ class Session:
             return False
 
     def _reads_rows(self) -> bool:
-        return not self._needed.isdisjoint({"metrics", "metrics_all"})
+        return not ROW_VIEWS.isdisjoint(self._needed)
 
     def fetch(self, views: Collection[str]) -> None:
         """Brings the files behind some views to this machine, so that `need` writes none."""

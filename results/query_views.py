@@ -17,6 +17,7 @@ from results.events import EventKey
 from results.listing import Listing
 from results.query_as_of import RowsAsOf
 from results.query_rows import Rows, literal, read_parquet
+from results.query_trials import ROW_VIEWS
 
 __all__ = ["TRIAL_COLUMNS", "VIEWS", "Views", "identifier", "literal"]
 
@@ -36,6 +37,9 @@ _MOST_COLUMNS: Final = 1000
 
 Structure: TypeAlias = "str | list[Structure] | dict[str, Structure]"
 """What `json_group_structure` answers: a type's name, [of the items] or {of the fields}."""
+
+_FEW_SEGMENTS: Final = 16
+"""Loose segments that a question about one trial may name for nothing."""
 
 _SQL = Path(__file__).with_name("sql")
 
@@ -67,6 +71,8 @@ class Views:
         self._built: set[str] = set()
         self._columns: frozenset[str] = frozenset()
         self._measured = False
+        self._narrowed: frozenset[str] | None = None
+        self._shown: dict[str, frozenset[str] | None] = {}
         self._run("tables.sql")
         self._past = None if as_of is None else RowsAsOf(connection, listings, as_of=as_of)
         self._rows = self._past or Rows(connection, listings)
@@ -81,8 +87,8 @@ class Views:
         """
         self.fetch(views)
         for view in views:
-            if view in ("metrics", "metrics_all"):
-                self._once(view, self._metrics if view == "metrics" else self._metrics_all)
+            if view in ROW_VIEWS:
+                self._show_rows(view)
             elif view == "trials":
                 self._trials(columns)
             elif view in ("events", "coverage"):
@@ -90,12 +96,21 @@ class Views:
             else:
                 self._once("finals", self._finals)
 
+    def narrow(self, trials: frozenset[str] | None) -> None:
+        """Lets the views of rows show some trials alone from the next `need` on; None for all.
+
+        Nothing is narrowed where few files lie loose, nor for an earlier moment.
+        """
+        loose = sum(len(listing.segments.live) for listing in self._listings)
+        spares = self._past is None and loose > _FEW_SEGMENTS
+        self._narrowed = trials if spares else None
+
     def fetch(self, views: Collection[str]) -> None:
         """Brings what `need` reads to this machine; nothing to do where it lies here."""
         kinds = ["trials", "events"]
         if not {"trials", "layers", "finals"}.isdisjoint(views):
             kinds += ["finals", "unfinished"]
-        if self._past is not None or not {"metrics", "metrics_all"}.isdisjoint(views):
+        if self._past is not None or not ROW_VIEWS.isdisjoint(views):
             kinds.append("metrics")
         for listing in self._listings:
             listing.fetch(kinds)
@@ -182,11 +197,13 @@ class Views:
         """What leaves out finals that nobody had written yet."""
         return "" if self._past is None else f" {self._past.ended()}"
 
-    def _metrics(self) -> None:
-        self._connection.execute(f"CREATE VIEW metrics AS {self._rows.counted()}")
-
-    def _metrics_all(self) -> None:
-        self._connection.execute(f"CREATE VIEW metrics_all AS {self._rows.everything()}")
+    def _show_rows(self, view: str) -> None:
+        trials = self._narrowed
+        if self._shown.get(view, "") != trials:
+            rows = self._rows if trials is None else self._rows.of(trials)
+            query = rows.counted() if view == "metrics" else rows.everything()
+            self._connection.execute(f"CREATE OR REPLACE VIEW {view} AS {query}")
+            self._shown[view] = trials
 
     def _trials(self, columns: Collection[str]) -> None:
         # What is stored was copied once and for all, so the table never needs to be made again

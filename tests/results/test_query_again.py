@@ -50,7 +50,6 @@ def test_little_is_read_by_one_thread_and_much_by_all(store, monkeypatch):
     monkeypatch.setattr(query_session, "_ALONE_BYTES", 0)
     with open_stores([store.root]) as reader:
         all_threads = reader.trusted("SELECT current_setting('threads') AS n").to_pylist()[0]["n"]
-    with open_stores([store.root]) as reader:
         found = reader.trusted(threads).to_pylist()[0]
     assert all_threads == 1  # It read nothing at all.
     assert found["threads"] == len(os.sched_getaffinity(0))
