@@ -9,6 +9,13 @@ class Crash(BaseException):
     """The process dies here; nothing catches it."""
 
 
+def bury(writer):
+    """Ends the thread of a writer whose process died: it flushes nothing any more."""
+    writer._closed.set()
+    if writer._thread is not None:
+        writer._thread.join()
+
+
 class MortalStore(Store):
     """Dies before or after any write, any naming of a written file, and any deletion.
 

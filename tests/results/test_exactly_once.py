@@ -24,7 +24,7 @@ from results.errors import StorageError
 from results.ledger import Ledger
 from results.query import open_stores
 from results.writer import Writer
-from tests.results.mortal import Crash, MortalStore
+from tests.results.mortal import Crash, MortalStore, bury
 
 
 class Attempts(RuleBasedStateMachine):
@@ -45,6 +45,8 @@ class Attempts(RuleBasedStateMachine):
     def teardown(self):
         if hasattr(self, "folder"):
             self.read()
+            if self.writer is not None:
+                self._bury()
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _clock(self):
@@ -74,7 +76,7 @@ class Attempts(RuleBasedStateMachine):
         try:
             action()
         except Crash:
-            self.writer = None
+            self._bury()
             return False
         return True
 
@@ -132,6 +134,10 @@ class Attempts(RuleBasedStateMachine):
     @precondition(lambda self: self.writer is not None)
     @rule()
     def die(self):
+        self._bury()
+
+    def _bury(self):
+        bury(self.writer)
         self.writer = None
 
     @precondition(lambda self: self.writer is not None)

@@ -27,7 +27,7 @@ from results.errors import StorageError
 from results.ledger import Event, Ledger
 from results.query import open_stores
 from results.writer import Writer
-from tests.results.mortal import MortalStore
+from tests.results.mortal import MortalStore, bury
 
 TRIALS = ("t", "u")
 OPERATIONS = st.none() | st.integers(0, 9)
@@ -62,8 +62,10 @@ class Sweeps(RuleBasedStateMachine):
     def teardown(self):
         if hasattr(self, "folder"):
             self.read()
-            for reader, _ in self.readers:
-                reader.close()
+            while self.readers:
+                self.readers.pop()[0].close()
+            for go in self.goes:
+                self._bury(go)
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _ledger(self):
@@ -182,8 +184,14 @@ class Sweeps(RuleBasedStateMachine):
         if alive[0]:
             go.flushed = dict(go.written)
         else:
-            go.writer = None
+            self._bury(go)
         return alive[0]
+
+    def _bury(self, go):
+        """A dead process has no threads; one that waits here would keep the machine alive."""
+        if go.writer is not None:
+            bury(go.writer)
+            go.writer = None
 
     @precondition(lambda self: any(go.step >= 0 for go in self._alive()))
     @rule(data=st.data())
@@ -206,7 +214,7 @@ class Sweeps(RuleBasedStateMachine):
     def _declare_dead(self, go, zombie):
         del self.running[go.trial]
         if not zombie:
-            go.writer = None
+            self._bury(go)
         self._event(go, "failed")
 
     @precondition(_ended_loose)
