@@ -32,6 +32,10 @@ listed AS (
 centred AS (
     SELECT
         * EXCLUDE (raw_x, raw_y), max(n) OVER () AS width,
+        -- Millions of products: those of small groups are not to be as long as the largest one's.
+        least(
+            CASE WHEN n <= 12 THEN 12 WHEN n <= 25 THEN 25 WHEN n <= 50 THEN 50 ELSE width END, width
+        ) AS room,
         list_transform(raw_x, lambda v: v - mean_x) AS x,
         list_transform(raw_y, lambda v: v - mean_y) AS y,
         list_inner_product(x, x) AS xx, list_inner_product(y, y) AS spread,
@@ -95,14 +99,14 @@ best AS (
 ),
 -- Where each shape would break if breaks close to an end could be claimed.
 unbound AS (SELECT g, shape, arg_min(tau, rss) AS free_tau FROM falling GROUP BY g, shape),
--- Unit vectors of the breaks that test and bootstrap try, filled up to one length.
+-- Unit vectors of the breaks that test and bootstrap try, filled up to the room of their group.
 units AS (
     SELECT
         p.k, p.g, p.tau, p.shape, p.coarse, p.t, p.xu, p.xx, p.uu, n,
         list_transform(
             x, lambda v: (greatest(v - p.t, 0) ** p.shape - p.su / n - p.xu / p.xx * v) / sqrt(p.uu)
         ) AS short_u,
-        list_resize(short_u, width, 0.0) AS u
+        list_resize(short_u, room, 0.0) AS u
     FROM possible AS p JOIN lines USING (g, n) LEFT JOIN best USING (g)
     WHERE p.eligible AND p.uu > 1e-12
         AND (p.coarse OR abs(p.tau - best.tau) <= $near + 1e-9)
@@ -114,7 +118,7 @@ normal AS (
     ) AS long_z
     FROM (
         SELECT
-            draw, pair, md5_number_lower(concat_ws('|', 'z', draw, pair)) AS bits,
+            draw, pair, (md5_number(concat_ws('|', 'z', draw, pair)) >> 64)::UBIGINT AS bits,
             sqrt(-2 * ln(((bits >> 32) + 1) / 2 ** 32)) AS radius,
             2 * pi() * (bits & 4294967295) / 2 ** 32 AS angle
         FROM range($draws) AS draws(draw), range((SELECT max(n) // 2 + 1 FROM listed)) AS p(pair)
@@ -128,7 +132,7 @@ signs AS (
             ORDER BY block
         )) AS sign
     FROM (
-        SELECT draw, block, md5_number_lower(concat_ws('|', 's', draw, block)) AS bits
+        SELECT draw, block, (md5_number(concat_ws('|', 's', draw, block)) >> 64)::UBIGINT AS bits
         FROM range($draws) AS draws(draw), range((SELECT max(n) // 64 + 1 FROM listed)) AS b(block)
     )
     GROUP BY draw
@@ -136,7 +140,10 @@ signs AS (
 noise AS (
     SELECT
         draw, list_resize(long_z, width) AS z, list_transform(z, lambda v: v ** 2) AS zz,
-        list_resize(sign, width) AS sign
+        list_resize(sign, width) AS sign,
+        list_resize(z, least(12, width)) AS z12, list_resize(sign, least(12, width)) AS sign12,
+        list_resize(z, least(25, width)) AS z25, list_resize(sign, least(25, width)) AS sign25,
+        list_resize(z, least(50, width)) AS z50, list_resize(sign, least(50, width)) AS sign50
     FROM normal JOIN signs USING (draw), (SELECT max(n) AS width FROM listed)
 ),
 flat AS (
@@ -154,8 +161,17 @@ tested AS (
     FROM (
         SELECT g, draw, least(product, 0) ** 2 / rest AS simulated
         FROM (
-            SELECT g, draw, min(list_inner_product(u, z)) AS product
-            FROM units, noise WHERE coarse AND shape = 1
+            SELECT g, draw, min(product) AS product
+            FROM (
+                SELECT g, draw, list_inner_product(u, z12) AS product
+                FROM units, noise WHERE coarse AND shape = 1 AND n <= 12
+                UNION ALL SELECT g, draw, list_inner_product(u, z25)
+                FROM units, noise WHERE coarse AND shape = 1 AND n > 12 AND n <= 25
+                UNION ALL SELECT g, draw, list_inner_product(u, z50)
+                FROM units, noise WHERE coarse AND shape = 1 AND n > 25 AND n <= 50
+                UNION ALL SELECT g, draw, list_inner_product(u, z)
+                FROM units, noise WHERE coarse AND shape = 1 AND n > 50
+            )
             GROUP BY g, draw
         ) JOIN (
             SELECT
@@ -215,7 +231,7 @@ resampled AS (
 ),
 tried AS (
     SELECT
-        units.g, k, tau, shape,
+        units.g, units.n, k, tau, shape,
         change * length * list_inner_product(units.short_u, residuals.short_u) AS mean,
         list_resize(list_transform(units.short_u, lambda v, i: v * e[i]), len(u), 0.0) AS ue
     FROM units JOIN residuals USING (g)
@@ -223,22 +239,34 @@ tried AS (
 refitted AS (
     SELECT g, draw, shape, min(product) AS product, arg_min(k, product) AS k
     FROM (
-        SELECT g, draw, shape, k, mean + list_inner_product(ue, sign) AS product
-        FROM tried, noise
+        SELECT g, draw, shape, k, mean + list_inner_product(ue, sign12) AS product
+        FROM tried, noise WHERE n <= 12
+        UNION ALL SELECT g, draw, shape, k, mean + list_inner_product(ue, sign25)
+        FROM tried, noise WHERE n > 12 AND n <= 25
+        UNION ALL SELECT g, draw, shape, k, mean + list_inner_product(ue, sign50)
+        FROM tried, noise WHERE n > 25 AND n <= 50
+        UNION ALL SELECT g, draw, shape, k, mean + list_inner_product(ue, sign)
+        FROM tried, noise WHERE n > 50
     )
     GROUP BY g, draw, shape
 ),
 redrawn AS (
     SELECT
         g, draw, tau, shape, product / sqrt(uu) AS change,
-        line_slope - product / sqrt(uu) * xu / units.xx AS before
-    FROM refitted JOIN resampled USING (g, draw) JOIN units USING (g, k, shape, n)
-    WHERE product < 0
-    QUALIFY row_number() OVER (
-        PARTITION BY g, draw
-        ORDER BY n * ln(greatest(rest - product ** 2, 1e-12 * rest)) + if(shape = 1, 0, $price),
-            shape
-    ) = 1
+        line_slope - product / sqrt(uu) * xu / xx AS before
+    FROM (
+        SELECT
+            g, draw, any_value(line_slope) AS line_slope,
+            arg_min(k, criterion) AS k, arg_min(product, criterion) AS product
+        FROM (
+            SELECT
+                *, n * ln(greatest(rest - product ** 2, 1e-12 * rest)) + if(shape = 1, 0, $price)
+                    AS criterion
+            FROM refitted JOIN resampled USING (g, draw)
+            WHERE product < 0
+        )
+        GROUP BY g, draw
+    ) JOIN units USING (g, k)
 ),
 -- Half a step more on both sides: breaks in between were not tried.
 bootstrapped AS (
