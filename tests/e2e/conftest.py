@@ -95,8 +95,13 @@ def rows(run_directory: Path) -> list[tuple[object, ...]]:
     return [tuple(row.values()) for row in table.to_pylist()]
 
 
-def wait_for(condition: Callable[[], bool], *, seconds: float = 120) -> None:
+def wait_for(condition: Callable[[], bool], *, seconds: float = 120, every_s: float = 0.01) -> None:
     """Waits until another process has done something.
+
+    Args:
+        condition: whether it has.
+        seconds: longest wait.
+        every_s: between two looks; a look that computes should leave the cores to that process.
 
     Raises:
         TimeoutError: it did not.
@@ -105,4 +110,4 @@ def wait_for(condition: Callable[[], bool], *, seconds: float = 120) -> None:
     while not condition():
         if time.monotonic() > until:
             raise TimeoutError("the other process did not get there")
-        time.sleep(0.01)
+        time.sleep(every_s)

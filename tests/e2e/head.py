@@ -100,6 +100,8 @@ class Head:
             "RAY_AUTH_TOKEN_PATH": str(self.token_file),
             "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
             "RAY_raylet_start_wait_time_s": str(START_S),
+            # As the guide says: Ray's 15 lets whatever else runs take the cores from the workers.
+            "RAY_worker_niceness": "0",
         }
 
     def _wait(self) -> None:

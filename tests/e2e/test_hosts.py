@@ -60,7 +60,7 @@ max_failed_trials: 0
 """
 
 
-soon = functools.partial(wait_for, seconds=200)
+soon = functools.partial(wait_for, seconds=200, every_s=0.2)
 
 
 class Cluster:

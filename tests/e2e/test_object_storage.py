@@ -2,7 +2,9 @@
 
 import random
 import subprocess
+import tempfile
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +24,14 @@ def storage(s3, monkeypatch, tmp_path):
     """A URL below which nothing is yet; this process and those it starts reach it."""
     use(s3, monkeypatch=monkeypatch, copies=tmp_path / "copies")
     return new_bucket(s3)
+
+
+@pytest.fixture
+def rays_folder(monkeypatch):
+    """Where Ray keeps its logs and all else."""
+    with tempfile.TemporaryDirectory(prefix="cs-") as folder:  # Short: sockets lie in it.
+        monkeypatch.setenv("RAY_TMPDIR", folder)
+        yield Path(folder)
 
 
 @pytest.fixture
@@ -104,7 +114,7 @@ def test_a_driver_that_is_killed_loses_nothing_in_a_bucket(storage, sweep, tmp_p
 
 @pytest.mark.ray
 def test_workers_of_ray_bear_a_storage_that_fails_now_and_then(
-    s3, storage, sweep, cliffsweep, monkeypatch, tmp_path
+    s3, storage, sweep, cliffsweep, monkeypatch, tmp_path, rays_folder
 ):
     path = sweep(values=[float(n) for n in range(1, 9)])
     draw = random.Random(0)
@@ -126,6 +136,9 @@ def test_workers_of_ray_bear_a_storage_that_fails_now_and_then(
         assert _ends(store) == [1] * 8
         assert {event.attempt for event in Ledger(store, sweep="t").events()} == {0}
         assert rows(store.root) == _undisturbed(path, tmp_path)
+    written = [path for path in rays_folder.rglob("*") if path.is_file()]
+    assert any(path.name.startswith("worker-") for path in written), "Ray wrote elsewhere"
+    assert [path for path in written if SECRET.encode() in path.read_bytes()] == []
 
 
 @pytest.mark.ray
