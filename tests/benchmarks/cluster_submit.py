@@ -67,7 +67,8 @@ def bare_job(head: Head) -> float:
 
 def environment(head: Head) -> dict[str, str]:
     """Of the client."""
-    return os.environ | head.client | {"RAY_AUTH_MODE": "token", "PYTHONPATH": str(ROOT)}
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
+    return kept | head.client | {"RAY_AUTH_MODE": "token", "PYTHONPATH": str(ROOT)}
 
 
 def measured(repetitions: int) -> list[tuple[str, float]]:
@@ -92,6 +93,12 @@ def measured(repetitions: int) -> list[tuple[str, float]]:
     ]
 
 
+def show(found: list[tuple[str, float]], say: Callable[[str], object] = print) -> None:
+    """Prints them."""
+    for label, seconds in found:
+        say(f"{label:<56}{seconds:6.1f} s")
+
+
 def main(say: Callable[[str], object] = print) -> None:
     """Measures, prints a table and writes it where it is asked to."""
     parser = argparse.ArgumentParser()
@@ -99,8 +106,7 @@ def main(say: Callable[[str], object] = print) -> None:
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     found = measured(1 if given.quick else 5)
-    for label, seconds in found:
-        say(f"{label:<56}{seconds:6.1f} s")
+    show(found, say)
     if given.json is not None:
         given.json.write_text(json.dumps(dict(found), indent=1))
 
