@@ -1,3 +1,5 @@
+"""Activations against their formulas, at the edges of their ranges, and their gradients."""
+
 import math
 from collections.abc import Callable
 
@@ -7,16 +9,10 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from workloads.activations import Activation
-from workloads.kinds import canonical, one_of
+from tests.workloads.parts import activation
+from workloads.kinds import canonical
 
 Values = dict[str, object]
-
-
-def activation(kind: str, **values: object) -> Activation:
-    config = one_of("workloads.activations").validate({"kind": kind, **values})
-    assert isinstance(config, Activation)
-    return config
 
 
 def built(kind: str, *, causal: bool = False, **values: object) -> nn.Module:

@@ -6,20 +6,14 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
+from tests.workloads.parts import norm
 from workloads.config import validate
 from workloads.constraints import constrain
-from workloads.kinds import canonical, one_of
-from workloads.norms import Norm
+from workloads.kinds import canonical
 from workloads.state import State
 
 BOTH = {"kind": "token_bias", "base": "restricted_layernorm"}
 TASK = {"kind": "fashion_mnist", "train_size": 64, "validation_size": 20}
-
-
-def config(kind: str, **values: object) -> Norm:
-    norm = one_of("workloads.norms").validate({"kind": kind, **values})
-    assert isinstance(norm, Norm)
-    return norm
 
 
 def tokens() -> Tensor:
@@ -33,7 +27,7 @@ def normed(x: Tensor) -> np.ndarray:
 
 
 def test_restricted_layernorm_is_a_layer_norm_without_bias() -> None:
-    module = config("restricted_layernorm").build(7).double()
+    module = norm("restricted_layernorm").build(7).double()
     assert [name for name, _ in module.named_parameters()] == ["weight"]
     module.weight.data = torch.linspace(1, 3, 7, dtype=torch.float64)
     expected = normed(tokens()) * np.linspace(1, 3, 7)
@@ -41,14 +35,14 @@ def test_restricted_layernorm_is_a_layer_norm_without_bias() -> None:
 
 
 def test_its_gain_is_clamped_to_at_least_one() -> None:
-    module = config("restricted_layernorm").build(4)
+    module = norm("restricted_layernorm").build(4)
     module.weight.data = torch.tensor([0.3, 1.0, -2.0, 1.7])
     module.constrain()
     torch.testing.assert_close(module.weight.data, torch.tensor([1.0, 1.0, 1.0, 1.7]))
 
 
 def test_token_bias_is_added_after_the_base_one_vector_a_position() -> None:
-    module = config("token_bias").build(7, length=6).double()
+    module = norm("token_bias").build(7, length=6).double()
     assert module.token_bias.shape == (6, 7)
     assert module.token_bias.count_nonzero() == 0
     bias = np.arange(42.0).reshape(6, 7)
@@ -58,7 +52,7 @@ def test_token_bias_is_added_after_the_base_one_vector_a_position() -> None:
 
 
 def test_its_bias_is_clipped_by_the_gain_of_the_base() -> None:
-    module = config("token_bias", limit=0.5).build(3, length=2)
+    module = norm("token_bias", limit=0.5).build(3, length=2)
     module.base.weight.data = torch.tensor([1.0, -2.0, 0.0])
     module.token_bias.data = torch.tensor([[9.0, 9.0, 9.0], [-9.0, -0.9, 0.0]])
     module.constrain()
@@ -66,7 +60,7 @@ def test_its_bias_is_clipped_by_the_gain_of_the_base() -> None:
 
 
 def test_a_step_ends_with_the_bias_bounded_by_the_gain_as_clamped() -> None:
-    module = config(**BOTH).build(3, length=2)
+    module = norm(**BOTH).build(3, length=2)
     optimizer = torch.optim.SGD(module.parameters(), lr=1.0)
     constrain(module, optimizer)
     module.base.weight.grad = torch.tensor([3.0, -1.0, 0.0])  # to -2, 2 and 1
@@ -114,18 +108,18 @@ def test_with_site_pre_activation_only_the_mlps_input_has_a_bias() -> None:
 
 
 def test_the_base_is_in_the_canonical_form() -> None:
-    assert canonical(config("token_bias"))["base"] == {"kind": "layernorm", "site": "all"}
-    assert config("token_bias") == config("token_bias", base="layernorm")
+    assert canonical(norm("token_bias"))["base"] == {"kind": "layernorm", "site": "all"}
+    assert norm("token_bias") == norm("token_bias", base="layernorm")
 
 
 @pytest.mark.parametrize("base", ["batchnorm", "identity", {"kind": "token_bias"}], ids=str)
 def test_a_base_without_a_gain_or_of_another_layout_is_refused(base: object) -> None:
     with pytest.raises(ValidationError, match="channels_last norm with a gain"):
-        config("token_bias", base=base)
+        norm("token_bias", base=base)
 
 
 def test_positions_are_counted() -> None:
     with pytest.raises(ValueError, match="needs a length, got None"):
-        config("token_bias").build(7)
+        norm("token_bias").build(7)
     with pytest.raises(ValueError, match=r"at most 4 tokens, channels\), got \(4, 5, 7\)"):
-        config("token_bias").build(7, length=4).double()(tokens())
+        norm("token_bias").build(7, length=4).double()(tokens())

@@ -1,3 +1,5 @@
+"""Models: their published sizes, their sites, their shapes, and what they refuse."""
+
 import math
 
 import numpy as np
@@ -6,25 +8,13 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
+from tests.workloads.parts import model, norm, of_type
 from workloads.activations import relu
-from workloads.kinds import one_of
 from workloads.models import Model
 from workloads.models._blocks import Rotary, SelfAttention
 from workloads.norms import Norm
 
 IMAGE = (1, 28, 28)
-
-
-def model(kind: str, **values: object) -> Model:
-    config = one_of("workloads.models").validate({"kind": kind, **values})
-    assert isinstance(config, Model)
-    return config
-
-
-def norm(kind: str, **values: object) -> Norm:
-    config = one_of("workloads.norms").validate({"kind": kind, **values})
-    assert isinstance(config, Norm)
-    return config
 
 
 def built(
@@ -41,10 +31,6 @@ def built(
 
 def parameters(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
-
-
-def of_type(module: nn.Module, name: str) -> list[str]:
-    return [path for path, each in module.named_modules() if type(each).__name__ == name]
 
 
 def refused(kind: str, **values: object) -> str:

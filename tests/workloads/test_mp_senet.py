@@ -7,8 +7,8 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
-from tests.workloads.test_models import model, norm, of_type
-from tests.workloads.test_supervised import straight
+from tests.workloads.parts import model, norm, of_type
+from tests.workloads.trainings import straight
 from workloads.activations import relu
 from workloads.config import validate
 from workloads.models import Model

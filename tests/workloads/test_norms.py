@@ -1,20 +1,20 @@
+"""Norms against their formulas in NumPy, in training and in evaluation."""
+
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from tests.workloads.parts import norm
 from workloads.kinds import one_of
-from workloads.norms import Norm
 
 Array = NDArray[np.float64]
 QUANTILES = [0.0, 0.1, 0.5, 0.9, 1.0]
 
 
 def built(kind: str, *, features: int, length: int | None = None, **values: object) -> nn.Module:
-    config = one_of("workloads.norms").validate({"kind": kind, **values})
-    assert isinstance(config, Norm)
-    return config.build(features, length=length).double()
+    return norm(kind, **values).build(features, length=length).double()
 
 
 def image(seed: int = 0) -> Tensor:

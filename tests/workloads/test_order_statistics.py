@@ -1,3 +1,5 @@
+"""Quantiles and the largest of each row: against sorting, with ties, in both precisions."""
+
 import math
 
 import numpy as np
