@@ -164,14 +164,14 @@ def _write(
             _check_rows(path, written, expected)
 
         if file.rest_name:
-            store.create_from(file.rest_name, lambda path: fill(path, merge.rest(), rest))
+            store.create_from(file.rest_name, lambda path: fill(path, merge.rest(rest), rest))
         if file.finals_name:
             with Merge(of_trials(listing, file), memory=memory, spill=spill) as other:
                 finals = other.finals([(name.trial_id, name.attempt) for name in file.finals])
             store.create(file.finals_name, encode(finals, kind="finals"))
 
         def fill_last(path: Path) -> None:
-            fill(path, merge.counted(), counted)
+            fill(path, merge.counted(counted), counted)
             _check_companions(store, file)
 
         store.create_from(file.name, fill_last)

@@ -99,7 +99,7 @@ class Reader:
             QueryError: refused or failed, in one line.
         """
         statement = self._checked(text)
-        trials = statement.trials and statement.trials.given(parameters)
+        trials = None if statement.trials is None else statement.trials.given(parameters)
 
         def answer(session: Session) -> pa.Table:
             session.need(statement.views, columns=statement.columns, trials=trials)

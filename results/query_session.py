@@ -80,6 +80,7 @@ class Session:
         self._connection.execute(f"SET memory_limit = {literal(memory)}")
         self._views = Views(self._connection, listings, as_of=as_of)
         self._needed: set[str] = set()
+        self._met: tuple[object, ...] = ()
         self._locked = False
         self._alone = False
         self._bound: dict[str, duckdb.DuckDBPyRelation] = {}
@@ -115,6 +116,9 @@ class Session:
             columns: names that the statement mentions.
             trials: those of which it can see rows; None for all.
         """
+        request = frozenset(views), frozenset(columns), trials
+        if request == self._met:
+            return
         self.building = True
         more = not self._needed.issuperset(views)
         self._needed |= set(views)
@@ -128,6 +132,7 @@ class Session:
             for name, value in _ALONE.items():
                 change = f"SET {name} = {value}" if self._alone else f"RESET {name}"
                 self._connection.execute(change)
+        self._met = request
 
     def _is_small(self) -> bool:
         """Whether all that the built views read is in memory, or in little more than nothing."""

@@ -110,7 +110,8 @@ def _trials_in(condition: Tree, table: str) -> AskedTrials | None:
         return None
     if not _is_column(column, table):
         return None
-    named, parameters = set(), set()
+    named: set[str] = set()
+    parameters: set[str] = set()
     for value in values:
         if value.get("class") == "PARAMETER":
             parameters.add(str(value["identifier"]))
