@@ -52,6 +52,11 @@ def files():
     return sorted(path.relative_to(ROOT).as_posix() for path in found)
 
 
+def modules_of_tests():
+    """Every module of the tests, likewise."""
+    return sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("*.py"))
+
+
 @cache
 def tree(name):
     return ast.parse((ROOT / name).read_text())
@@ -111,7 +116,7 @@ def test_no_two_modules_import_each_other():
     assert both == []
 
 
-@pytest.mark.parametrize("name", files())
+@pytest.mark.parametrize("name", files() + modules_of_tests())
 def test_a_module_stays_short(name):
     assert len((ROOT / name).read_text().splitlines()) <= LONGEST_MODULE
 
@@ -160,7 +165,7 @@ def _is_annotated(node):
     return node.returns is not None and all(a.annotation is not None for a in named)
 
 
-@pytest.mark.parametrize("name", files())
+@pytest.mark.parametrize("name", files() + modules_of_tests())
 def test_a_module_says_what_it_is_for(name):
     assert (ast.get_docstring(tree(name)) or "").strip() or not tree(name).body
 
@@ -194,6 +199,17 @@ def test_what_a_module_exports_is_sorted_and_there(name):
         )
     }
     assert set(exported) - defined == set()
+
+
+def test_no_test_module_imports_another():
+    """What two of them share stands in a module of its own."""
+    wrong = [
+        f"{name}:{line}: {module}"
+        for name in modules_of_tests()
+        for line, module in imported(name)
+        if module.startswith("tests.") and ".test_" in module
+    ]
+    assert wrong == []
 
 
 SLOW = ("torch", "ray", "duckdb", "pyarrow", "matplotlib", "optuna", "numpy")

@@ -8,14 +8,12 @@ store long ago: no row whose flush returned is ever lost, none is seen twice.
 import contextlib
 import shutil
 import tempfile
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
     precondition,
     rule,
@@ -27,27 +25,15 @@ from results.errors import StorageError
 from results.ledger import Event, Ledger
 from results.query import open_stores
 from results.writer import Writer
+from tests.results.model import Go, Model
 from tests.results.mortal import MortalStore, bury
 
 TRIALS = ("t", "u")
 OPERATIONS = st.none() | st.integers(0, 9)
 
 
-@dataclass
-class Go:
-    """One attempt as the model knows it."""
-
-    trial: str
-    number: int
-    origin: int  # step it resumed from, −1 for a fresh start
-    step: int
-    writer: Writer | None
-    flushed: dict[int, float] = field(default_factory=dict)  # what a flush returned for
-    written: dict[int, float] = field(default_factory=dict)  # what may be stored or not
-
-
-class Sweeps(RuleBasedStateMachine):
-    """The model: each attempt's rows by step; those that a reader sees decide which count."""
+class Sweeps(Model):
+    """What can happen: to writers, to files, and to readers."""
 
     @initialize()
     def begin(self):
@@ -108,7 +94,7 @@ class Sweeps(RuleBasedStateMachine):
     @rule(trial=st.sampled_from(TRIALS), data=st.data())
     def resume(self, trial, data):
         self.read()
-        usable = [c for c in self.checkpoints if c[0] == trial and self._counts(*c[:3])]
+        usable = [c for c in self.checkpoints if c[0] == trial and self.counts(*c[:3])]
         if trial in self.running or not usable:
             return
         best = max((step, attempt) for _, attempt, step, _ in usable)
@@ -258,65 +244,12 @@ class Sweeps(RuleBasedStateMachine):
         """A listing of long ago answers with what it saw, or with a new listing: never twice."""
         reader, _ = self.readers.pop(0)
         with reader:
-            self._look(reader)
+            self.look(reader)
 
     @rule()
     def read(self):
         with open_stores([self.store.root]) as reader:
-            self._look(reader, fresh=True)
-
-    def _look(self, reader, *, fresh=False):
-        columns = "trial_id, attempt, step, value"
-        everything = reader.trusted(f"SELECT {columns}, counted FROM metrics_all").to_pylist()
-        counted = reader.trusted(f"SELECT {columns} FROM metrics").to_pylist()
-        finals = reader.trusted("SELECT * FROM finals ORDER BY trial_id").to_pylist()
-        assert reader.warnings == []
-        if not fresh:
-            steps = [(row["trial_id"], row["step"]) for row in counted]
-            assert len(steps) == len(set(steps)), "metrics shows a step twice"
-            return
-        keys = [(row["trial_id"], row["attempt"], row["step"]) for row in everything]
-        assert len(keys) == len(set(keys)), "metrics_all repeats a row"
-        self.visible = {}
-        for row in everything:
-            rows = self.visible.setdefault((row["trial_id"], row["attempt"]), {})
-            rows[row["step"]] = row["value"]
-        for go in self.goes:
-            visible = self.visible.get((go.trial, go.number), {})
-            assert go.flushed.items() <= visible.items(), "a flushed row is lost"
-            assert visible.items() <= go.written.items()
-        expected = sorted(
-            (trial, attempt, step, value)
-            for (trial, attempt), rows in self.visible.items()
-            for step, value in rows.items()
-            if self._counts(trial, attempt, step)
-        )
-        assert sorted(tuple(row.values()) for row in counted) == expected
-        told = sorted(tuple(row.values())[:4] for row in everything if row["counted"])
-        assert told == expected, "metrics_all and metrics disagree"
-        steps = [(trial, step) for trial, _, step, _ in expected]
-        assert len(steps) == len(set(steps)), "metrics shows a step twice"
-        self._check_finals(finals, expected)
-
-    def _counts(self, trial, attempt, step):
-        """Whether the rule counts a row, by the attempts that have visible rows."""
-        later = [
-            go.origin
-            for go in self.goes
-            if go.trial == trial and go.number > attempt and self.visible.get((trial, go.number))
-        ]
-        return not later or step <= min(later)
-
-    def _check_finals(self, rows, expected):
-        values = {}
-        for trial, _, step, value in expected:
-            values.setdefault(trial, {})[step] = value
-        found = [tuple(row[k] for k in ("trial_id", "step", "last", "count")) for row in rows]
-        assert found == [
-            (trial, max(of), of[max(of)], len(of)) for trial, of in sorted(values.items())
-        ]
-        ranges = [(row["minimum"], row["maximum"]) for row in rows]
-        assert ranges == [(min(v.values()), max(v.values())) for _, v in sorted(values.items())]
+            self.look(reader, fresh=True)
 
 
 def _run(examples, steps, **more):
