@@ -260,7 +260,9 @@ def _is_later_default(field: FieldInfo, value: object) -> bool:
     """Returns whether a field came in a later version and has its default, a bare name maybe."""
     if not isinstance(field.json_schema_extra, Mapping) or "since" not in field.json_schema_extra:
         return False
-    default = field.get_default(call_default_factory=True, validated_data={})
+    default = field.default  # As it stands: pydantic would copy it for every cell.
+    if field.default_factory is not None:
+        default = field.get_default(call_default_factory=True, validated_data={})
     if isinstance(value, Kind) and isinstance(default, str):
         return value.kind == default and value == type(value)()
     return bool(value == default)
