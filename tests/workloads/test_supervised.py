@@ -185,7 +185,7 @@ def test_watching_changes_nothing() -> None:
 
 def test_a_clip_holds_the_gradient() -> None:
     def drift(clip: float | None) -> float:
-        train = {"steps": 1, "clip_grad_norm": clip, "schedule": "constant"}
+        train: dict[str, object] = {"steps": 1, "clip_grad_norm": clip, "schedule": "constant"}
         train["optimizer"] = {"kind": "sgd", "learning_rate": 1.0, "momentum": 0.0}
         config = validate({**MLP, "train": train})
         state = State()
