@@ -201,8 +201,14 @@ class Backend:
         shutil.rmtree(hidden, ignore_errors=True)
 
     def drop_halves(self, folder: str, which: Callable[[str], bool]) -> None:
-        """Removes hidden folders that were to have a name that `which` chooses."""
-        for path in (self._root / folder).glob(f".*{_UNFINISHED}"):
+        """Removes hidden folders that were to have a name that `which` chooses.
+
+        One that a storage in trouble does not name now goes with `tidy`, when it is old.
+        """
+        found: list[Path] = []
+        with contextlib.suppress(OSError):
+            found += (self._root / folder).glob(f".*{_UNFINISHED}")
+        for path in found:
             name = path.name[1:].removesuffix(_UNFINISHED).rpartition(".")[0]
             if name and which(name):
                 shutil.rmtree(path, ignore_errors=True)

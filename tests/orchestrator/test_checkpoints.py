@@ -143,3 +143,19 @@ def test_a_folder_that_cannot_be_listed_is_told_by_its_name(store):
     store.put("checkpoints/other", b"")
     with pytest.raises(StorageError, match="cannot list it, file name too long"):
         Checkpoints(store, trial_id="t" * 300).prune(keep=1)
+
+
+def test_halves_that_a_storage_in_trouble_does_not_name_cost_no_trial(
+    checkpoints, store, monkeypatch
+):
+    _half_written(store, 0)
+    save(checkpoints, 1, 8)
+
+    def trouble(*arguments):
+        raise TimeoutError(110, "Connection timed out")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "glob", trouble)
+        checkpoints.prune(keep=1)
+    checkpoints.prune(keep=1)
+    assert everything(store) == ["a1-8"]
