@@ -115,7 +115,7 @@ def _trials_in(condition: Tree, table: str) -> AskedTrials | None:
     for value in values:
         if value.get("class") == "PARAMETER":
             parameters.add(str(value["identifier"]))
-        elif value.get("class") == "CONSTANT" and value["literal"]["kind"] == "STRING":
+        elif value.get("class") == "CONSTANT" and value.get("literal", {}).get("kind") == "STRING":
             named.add(str(value["literal"]["text"]))
         else:
             return None
