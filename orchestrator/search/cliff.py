@@ -29,6 +29,10 @@ RESOLUTION: Final = 200
 DRAWS: Final = 500
 """Draws behind each interval that may end the search; the final fit has more."""
 
+CONFIRMING: Final = 4
+"""Cells by which a narrow interval has to be confirmed before a search ends: looked at after every
+cell, an interval is also narrow by luck, and then too often in the wrong place."""
+
 MOST_ARMS: Final = 64
 
 
@@ -44,8 +48,8 @@ class Config(Method):
         default=0.02,
         gt=0,
         le=1,
-        description="a curve is done once its break's 95 % interval is at most this wide, in"
-        " units of sparsity",
+        description="a curve is done once its break's 95 % interval is at most this wide, and was"
+        " four cells before, in units of sparsity",
     )
     axis: str | None = Field(
         default=None,
@@ -194,10 +198,13 @@ class Cliff:
         )
 
     def _done(self, arm: Arm) -> bool:
-        """Whether the interval of the fit is narrow enough."""
-        known = tuple(arm.points)
+        """Whether the interval of the fit is narrow enough, and was without the last cells."""
         if not likely(arm, width=2 * self._settings.target_width):
             return False  # A fit takes half a second; its interval is hardly ever the narrower.
+        before = tuple(arm.points[: max(len(arm.points) - CONFIRMING, 0)])
+        return self._narrow(before) and self._narrow(tuple(arm.points))
+
+    def _narrow(self, known: tuple[Point, ...]) -> bool:
         if known not in self._widths:
             self._widths[known] = _width(known, delta=self._space.delta)
         width = self._widths[known]

@@ -66,6 +66,22 @@ def test_a_sweep_runs_in_a_notebook(tmp_path: Path) -> None:
     assert rows(tmp_path / "noted" / "noted") == rows(tmp_path / "here" / "noted")
 
 
+@pytest.mark.long
+def test_a_sweep_runs_in_a_notebook_on_ray(tmp_path: Path) -> None:
+    """One bar, whatever Ray and Tune would show beside it, and the same rows."""
+    (first,) = executed(
+        tmp_path,
+        "import orchestrator\n"
+        f"spec = {SPEC!r}\n"
+        f"orchestrator.run(spec, storage='noted', kinds=[{str(KINDS)!r}]).counts",
+    )
+    (bar,) = [one for one in first if one.output_type == "display_data"]
+    assert "noted  3/3  3 completed" in bar.data["text/plain"]
+    assert first[-1].data["text/plain"] == "{'completed': 3}"
+    orchestrator.run(SPEC, storage=str(tmp_path / "here"), runner="inline", kinds=[str(KINDS)])
+    assert rows(tmp_path / "noted" / "noted") == rows(tmp_path / "here" / "noted")
+
+
 def test_what_is_wrong_is_told_in_one_line() -> None:
     with pytest.raises(orchestrator.errors.SpecError, match="the spec.*: only known keys, got 'x'"):
         orchestrator.run({**SPEC, "x": 1}, runner="inline")

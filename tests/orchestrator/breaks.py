@@ -46,9 +46,9 @@ def truths(count, *, seed, shape=1.0):
     ]
 
 
-def noises(truth_count, *, seed):
-    """One stream of noise a truth."""
-    return [np.random.default_rng((seed, number)) for number in range(truth_count)]
+def noises(numbers, *, seed):
+    """One stream of noise a truth, by its number."""
+    return [np.random.default_rng((seed, number)) for number in numbers]
 
 
 def measured(truth, levels, random):
@@ -60,6 +60,8 @@ def measured(truth, levels, random):
 def judged(reader, sweeps, *, draws):
     """[(curve or None without draws, reasons by cell)] by the tool's own rules, fit and verdict."""
     found = []
+    if not any(len(x) for x, _ in sweeps):
+        return [(None, []) for _ in sweeps]
     for begin in range(0, len(sweeps), TOGETHER):
         some = sweeps[begin : begin + TOGETHER]
         place(reader, some)
@@ -91,32 +93,44 @@ def points_of(x, y, reasons):
     ]
 
 
-def search(reader, found_truths, *, batch, most, checks, draws, seed):
-    """Trials -> the curve of each truth after so many, `batch` asked for at once."""
-    random = noises(len(found_truths), seed=seed)
+def search(reader, found_truths, random, *, batch, most, checks, draws, seed=0):
+    """For each truth: trials -> the curve after so many, `batch` asked for at once.
+
+    Args:
+        reader: an open one, over no store.
+        found_truths: what is searched, side by side.
+        random: the noise of each.
+        batch: cells asked for at once.
+        most: trials of each.
+        checks: numbers of trials after which there is a look.
+        draws: of each look's fit.
+        seed: of the policy.
+    """
     sweeps = [(np.empty(0), np.empty(0)) for _ in found_truths]
-    curves = {}
+    looks = [{} for _ in found_truths]
     for done in range(0, most + 1, batch):
-        if done in checks:
-            curves[done] = [curve for curve, _ in judged(reader, sweeps, draws=draws)]
-        if done + batch > most:
-            break
-        reasons = [reason for _, reason in judged(reader, sweeps, draws=0)] if done else []
-        for number, truth in enumerate(found_truths):
+        told = judged(reader, sweeps, draws=draws if done in checks else 0)
+        for number, (curve, reasons) in enumerate(told):
+            if done in checks:
+                looks[number][done] = curve
+            if done + batch > most:
+                continue
             x, y = sweeps[number]
-            points = points_of(x, y, reasons[number]) if done else []
-            arm = Arm(levels=LEVELS, points=points, taken=dict.fromkeys(x.tolist(), 1))
+            arm = Arm(
+                levels=LEVELS,
+                points=points_of(x, y, reasons),
+                taken=dict.fromkeys(x.tolist(), 1),
+            )
             asked = [level for _, level in next_levels([arm], count=batch, seed=seed)]
-            new_x, new_y = measured(truth, asked, random[number])
+            new_x, new_y = measured(found_truths[number], asked, random[number])
             sweeps[number] = np.append(x, new_x), np.append(y, new_y)
-    return curves
+    return looks
 
 
-def uniform(reader, found_truths, *, count, draws, seed):
+def uniform(reader, found_truths, random, *, count, draws):
     """The curve of each truth from a uniform grid."""
     levels = np.linspace(0, TOP, count)
-    random = noises(len(found_truths), seed=seed)
-    sweeps = [measured(*pair) for pair in zip_levels(found_truths, levels, random)]
+    sweeps = [measured(*one) for one in zip_levels(found_truths, levels, random)]
     return [curve for curve, _ in judged(reader, sweeps, draws=draws)]
 
 
@@ -129,15 +143,3 @@ def zip_levels(found_truths, levels, random):
 def width(curve):
     """Width of the interval; all of the range where no break is claimed."""
     return TOP if curve.interval is None else curve.interval[1] - curve.interval[0]
-
-
-def needed(curves, targets, *, otherwise):
-    """(truths,) the first number of trials at which each width is at most its target."""
-    found = np.full(len(targets), float(otherwise))
-    for done in sorted(curves, reverse=True):
-        reached = [
-            width(curve) <= target + 1e-9
-            for curve, target in zip(curves[done], targets, strict=True)
-        ]
-        found = np.where(reached, done, found)
-    return found

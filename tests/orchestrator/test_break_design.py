@@ -6,7 +6,7 @@ import pytest
 from orchestrator.search._break_design import START, Arm, Point, next_levels
 from orchestrator.search._break_posterior import posterior
 from results.query import open_stores
-from tests.orchestrator.breaks import LEVELS, search, truths, uniform, width
+from tests.orchestrator.breaks import LEVELS, noises, search, truths, uniform, width
 
 DRAWS = 200
 
@@ -108,8 +108,10 @@ def test_half_the_trials_of_a_uniform_grid_do():
     """A small cut of the simulation in `tests/benchmarks/search_cliff.py`."""
     known = truths(20, seed=1)
     with open_stores([]) as reader:
-        grid = uniform(reader, known, count=40, draws=DRAWS, seed=9)
-        curves = search(reader, known, batch=4, most=20, checks=(20,), draws=DRAWS, seed=3)[20]
+        grid = uniform(reader, known, noises(range(20), seed=9), count=40, draws=DRAWS)
+        settings = {"batch": 4, "most": 20, "checks": (20,), "draws": DRAWS}
+        looks = search(reader, known, noises(range(20), seed=3), **settings)
+    curves = [found[20] for found in looks]
     ratios = [width(a) / width(b) for a, b in zip(curves, grid, strict=True)]
     inside = [c.interval[0] <= t.tau <= c.interval[1] for c, t in zip(curves, known, strict=True)]
     assert np.median(ratios) <= 1

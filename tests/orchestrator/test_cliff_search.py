@@ -5,8 +5,9 @@ import pytest
 
 from orchestrator.region import region_of
 from orchestrator.search import Answer, Goal, Space
-from orchestrator.search.cliff import Config
+from orchestrator.search.cliff import CONFIRMING, DRAWS, Config
 from orchestrator.spec import Grid
+from results.cliff_points import curve_and_floor
 
 SHARES = {"min": 0, "max": 0.98, "step": 0.01}
 
@@ -53,6 +54,19 @@ def test_a_curve_that_is_done_gets_no_more():
     search = Config(trials=60, target_width=0.1).build(both)
     history = answered(search, lambda v: (v["share"], 2.0, 0.002))
     assert len(history) < 60
+
+
+def test_a_narrow_interval_is_confirmed_before_the_end():
+    """Looked at after every cell, an interval is also narrow by luck."""
+    search = Config(trials=40, target_width=0.05).build(space(region({"share": SHARES})))
+    history = answered(search, lambda v: (v["share"], 1.0, 0.008))
+    points = [(answer.metrics["sparsity"], answer.score) for answer in history]
+    narrow = set()
+    for count in range(8, len(points) + 1):
+        interval = curve_and_floor(points[:count], [], delta=0.01, draws=DRAWS).interval
+        if interval is not None and interval[1] - interval[0] <= 0.05:
+            narrow.add(count)
+    assert len(points) == min(count for count in narrow if count - CONFIRMING in narrow)
 
 
 def test_measured_sparsity_counts():
