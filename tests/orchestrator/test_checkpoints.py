@@ -1,5 +1,7 @@
 """A checkpoint appears whole or not at all, and only the newest stay."""
 
+from pathlib import Path
+
 import pytest
 
 from orchestrator.checkpoints import CARRIED, Checkpoints
