@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import os
 import pickle
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -91,6 +92,11 @@ def trainable() -> type:
         """Runs one attempt: to its end in one step, or from rung to rung."""
 
         course: Course | None = None
+
+        def __init__(self, *given: Any, **named: Any) -> None:  # noqa: ANN401
+            # Tune would move its worker into a folder of its own, which it then removes.
+            os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"
+            super().__init__(*given, **named)
 
         def step(self) -> dict[str, Any]:
             try:

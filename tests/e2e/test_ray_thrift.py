@@ -53,3 +53,51 @@ def test_workers_are_asked_for_without_an_environment(monkeypatch: pytest.Monkey
     asked = cache().get(type("Cell", (), {}))
     assert not asked._default_options.get("runtime_env")
     assert "not-for-the-log" not in str(vars(asked))
+
+
+WHEREABOUTS = """\
+from pathlib import Path
+
+from workloads.config import Program, Progress
+
+
+class Config(Program):
+    home: str
+    seed: int = 0
+
+    @property
+    def score_rule(self):
+        return "difference"
+
+    @property
+    def score_metric(self):
+        return "at_home"
+
+    def build(self):
+        return self
+
+    def train(self, state):
+        yield Progress(0, {"at_home": float(Path.cwd() == Path(self.home))}, {})
+"""
+
+
+def test_workers_stay_where_their_node_began(tmp_path: Path) -> None:
+    import ray
+
+    def where() -> str:
+        return str(Path.cwd())
+
+    home = ray.get(ray.remote(where).remote())
+    programs = tmp_path / "kinds" / "programs"
+    programs.mkdir(parents=True)
+    (programs / "whereabouts.py").write_text(WHEREABOUTS)
+    sweep = {
+        "version": 1,
+        "name": "stay",
+        "workload": {"kind": "whereabouts", "home": home},
+        "grids": [{"name": "all", "parameters": {"seed": [0, 1, 2, 3, 4]}}],
+    }
+    actions.run(sweep, storage=str(tmp_path), kinds=[str(tmp_path / "kinds")], runner="ray_tune")
+    text = "SELECT last AS value FROM finals WHERE name = 'at_home'"
+    found = actions.sql("stay", text, storage=str(tmp_path)).to_pylist()
+    assert found == [{"value": 1.0}] * 5
