@@ -38,7 +38,7 @@ from results.store import Store
 
 __all__ = ["Listener", "Options", "Summary", "run_sweep"]
 
-FOLD_EVERY: Final = 250
+FOLD_EVERY: Final = 100
 """Ended attempts, two events each, after which loose events are folded."""
 
 RunnerMaker = Callable[[Sequence[Resources]], Runner]
@@ -91,6 +91,8 @@ def run_sweep(
         tally = Tally()
         if left:
             tally = session.work(left, make_runner, lease, on_queue)
+        else:
+            session.ledger.sweep_superseded()
         return session.summary(tally, monotonic() - begun)
 
 
@@ -146,12 +148,12 @@ class _Session:
         record_plan(self.plan, self.ledger, code=self.code, goal=self.sweep.metrics[0].goal)
         self.ends = Ends(self.ledger, sweep=self.sweep.name)
         self.by_id = {planned.cell.trial_id: planned.cell for planned in self.plan.cells}
-        self.meter = Meter(self.sweep.budget, self.ledger.events(), gpus=self._gpus)
+        spent = self.ledger.events() if self.sweep.budget.limited else []
+        self.meter = Meter(self.sweep.budget, spent, gpus=self._gpus)
         self.ends.close_orphans()
         self.judging = Judging(self.sweep)
         self.judging.replay(cells, store=self.store, ledger=self.ledger)
         self.ledger.fold()
-        self.ledger.sweep_superseded()
         self.keeper = Keeper(self.store, sweep=self.sweep.name, warn=self._warn, clock=self.clock)
 
     def _warn(self, sentence: str) -> None:
@@ -199,8 +201,8 @@ class _Session:
         """
         queue = self._queue(left, lease)
         on_queue(queue)
-        asked = [cell.resources for cell in left]
-        asked += self.asking.demands if self.asking is not None else []
+        self.keeper.begin()
+        asked = [*(self.asking.demands if self.asking else []), *(c.resources for c in left)]
         demands = dict.fromkeys(map(self.options.override, asked))
         try:
             with heeded(Asked(self.store, STOP), queue.stop):

@@ -5,9 +5,10 @@ Must never fail a sweep: what goes wrong is said, and the loose files answer as 
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.reading import find_sweep
@@ -77,6 +78,11 @@ class Keeper:
         self._thread: threading.Thread | None = None
         self._closing = False
 
+    def begin(self) -> None:
+        """Deletes in the background what an earlier run left superseded: it may take seconds."""
+        self._thread = threading.Thread(target=self._sweep_up, name=f"tidy {self._sweep}")
+        self._thread.start()
+
     def ended(self, *, last: bool = False) -> None:
         """Counts an attempt that ended; folds in the background where many lie loose.
 
@@ -88,7 +94,8 @@ class Keeper:
         if idle and (last or self._loose > self._most):
             self._loose = 0
             self._closing = last
-            self._thread = threading.Thread(target=self._fold, name=f"compact {self._sweep}")
+            fold = self._fold if last else self._fold_apart
+            self._thread = threading.Thread(target=fold, name=f"compact {self._sweep}")
             self._thread.start()
 
     def finish(self) -> None:
@@ -99,11 +106,29 @@ class Keeper:
             self._fold()
 
     def _fold(self) -> None:
+        """Folds here, at the end: another process would take longer to start than to fold."""
         from results.compact import compact as fold
 
-        try:
+        with self._saying():
             for sentence in fold(self._store, sweep=self._sweep, clock=self._clock).warnings:
                 self._warn(sentence)
             Ledger(self._store, sweep=self._sweep, clock=self._clock).sweep_superseded()
-        except (ResultsError, MemoryError) as error:
-            self._warn(f"{self._sweep}: not compacted, {error or 'memory ran out'}")
+
+    def _fold_apart(self) -> None:
+        """Folds while trials run, so that the driver's memory does not grow with them."""
+        from results.compact_child import compact_apart
+
+        with self._saying():
+            for sentence in compact_apart(self._store, sweep=self._sweep):
+                self._warn(sentence)
+
+    def _sweep_up(self) -> None:
+        with self._saying():
+            Ledger(self._store, sweep=self._sweep, clock=self._clock).sweep_superseded()
+
+    @contextlib.contextmanager
+    def _saying(self) -> Iterator[None]:
+        try:
+            yield
+        except (ResultsError, MemoryError, OSError) as error:
+            self._warn(f"{self._sweep}: not compacted, {str(error) or 'memory ran out'}")

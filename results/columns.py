@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-__all__ = ["from_rows", "from_values", "numbers", "texts", "to_values"]
+__all__ = ["from_rows", "from_values", "numbers", "release_unused", "texts", "to_values"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -79,3 +79,8 @@ def _valid(null: npt.NDArray[np.bool_] | None) -> pa.Buffer | None:
     if null is None or not null.any():
         return None
     return pa.py_buffer(np.packbits(~null, bitorder="little"))
+
+
+def release_unused() -> None:
+    """Returns to the system what is kept of columns that are gone."""
+    pa.default_memory_pool().release_unused()

@@ -6,13 +6,12 @@ only loose events are Python objects.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pyarrow as pa
 
-from results.columns import from_values, to_values
 from results.event_folds import Fold
-from results.events import Event, EventKey, to_table
+from results.events import Event, EventKey, newest, to_table
 
 __all__ = ["KnownEvents"]
 
@@ -26,6 +25,7 @@ class KnownEvents:
         """Knows nothing yet."""
         self._loose: dict[EventKey, Event] = {}
         self._fold = Fold()
+        self._newest: dict[str, Event] | None = None
 
     def __contains__(self, key: EventKey) -> bool:
         return key in self._loose or self.folded(key)
@@ -33,6 +33,7 @@ class KnownEvents:
     def __setitem__(self, key: EventKey, event: Event) -> None:
         """Takes in a loose event."""
         self._loose[key] = event
+        self._newest = None
 
     def folded(self, key: EventKey) -> bool:
         """Whether the fold holds it."""
@@ -55,14 +56,20 @@ class KnownEvents:
         """Takes in a fold; it holds all that earlier ones held."""
         self._fold = fold
         self._loose = {key: event for key, event in self._loose.items() if not self.folded(key)}
+        self._newest = None
+
+    def newest(self) -> Mapping[str, Event]:
+        """For each trial the event of its highest attempt; made anew where one was taken in."""
+        if self._newest is None:
+            self._newest = newest(self.values())
+        return self._newest
 
     def table(self) -> pa.Table:
         """All events by trial and attempt, each attempt's start before its end."""
+        import pyarrow.compute as pc  # Here, for a worker never folds.
+
         loose = to_table(list(self._loose.values()))
         both = pa.concat_tables([self._fold.table, loose]).combine_chunks()
-        rows = zip(*(to_values(both.column(n)) for n in _ORDER), range(both.num_rows), strict=True)
-        order = [row[-1] for row in sorted((t, a, s != "running", i) for t, a, s, i in rows)]
-        return both.take(from_values(order, pa.int64()))
-
-
-_ORDER = ("trial_id", "attempt", "status")
+        ended = pc.not_equal(both.column("status"), "running")
+        order = [("trial_id", "ascending"), ("attempt", "ascending"), ("ended", "ascending")]
+        return both.append_column("ended", ended).sort_by(order).drop_columns("ended")

@@ -9,7 +9,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
@@ -25,7 +25,6 @@ from results.events import (
     EventFiles,
     EventKey,
     fold_name,
-    newest,
     sort_event_names,
     to_table,
 )
@@ -37,7 +36,7 @@ from results.trials import TrialRow
 
 __all__ = ["Event", "Ledger", "TrialRow"]
 
-FOLD_AT: Final = 500
+FOLD_AT: Final = 200
 """Loose events from which on `Ledger.fold` folds them."""
 TRIALS_FOLD_AT: Final = 50
 """Files of trials from which on `Ledger.fold_trials` folds them."""
@@ -47,9 +46,8 @@ class Ledger:
     """Trials, claims and events of one run directory.
 
     Any number of workers may claim and record at once: each claim and each event exists once,
-    whoever writes it. `add`, `fold` and `sweep_superseded` are the driver's.
-
-    Events that were read once are remembered, because their files never change.
+    whoever writes it. `add`, `fold` and `sweep_superseded` are the driver's. Events that were read
+    once are remembered, because their files never change.
     """
 
     def __init__(self, store: Store, *, sweep: str, clock: Callable[[], float] = time.time) -> None:
@@ -132,8 +130,10 @@ class Ledger:
 
     def attempts(self, trial_id: str) -> int:
         """The next free attempt number, behind all with a claim, an event, rows or a checkpoint."""
-        used = set(self._rows(trial_id).origins.get(trial_id, ()))
-        used |= {attempt for _, attempt in self._checkpoints(trial_id)}
+        used = {attempt for _, attempt in self._checkpoints(trial_id)}
+        # Compacted rows are those of trials that ended; to look for others would cost milliseconds.
+        if used or self._store.list(f"metrics/{trial_id}/") or self._taken(trial_id, 0):
+            used |= set(self._rows(trial_id).origins.get(trial_id, ()))
         attempt = max(used, default=-1) + 1
         while self._taken(trial_id, attempt):
             attempt += 1
@@ -160,10 +160,10 @@ class Ledger:
             self._known.values(), key=lambda e: (e.trial_id, e.attempt, e.key.side == "end")
         )
 
-    def latest(self) -> dict[str, Event]:
+    def latest(self) -> Mapping[str, Event]:
         """For each trial with events that of its highest attempt: its end, else its start."""
         self._refresh()
-        return newest(self._known.values())
+        return self._known.newest()
 
     def end(self, trial_id: str, attempt: int) -> Event | None:
         """How an attempt ended a moment ago; None if nobody recorded that. Reads one file."""
@@ -218,12 +218,11 @@ class Ledger:
 
     def usable_checkpoints(self, trial_id: str) -> list[str]:
         """The checkpoints that the trial's stored rows still count, the furthest first."""
-        resolution = self._rows(trial_id)
-        usable = [
-            (step, attempt)
-            for step, attempt in self._checkpoints(trial_id)
-            if resolution.counts(trial_id, attempt, step)
-        ]
+        checkpoints = self._checkpoints(trial_id)
+        if not checkpoints:
+            return []
+        counts = self._rows(trial_id).counts
+        usable = [(step, a) for step, a in checkpoints if counts(trial_id, a, step)]
         return [f"checkpoints/{trial_id}/a{a}-{step}" for step, a in sorted(usable, reverse=True)]
 
     def _rows(self, trial_id: str) -> Resolution:

@@ -6,7 +6,7 @@ Knows nothing of drivers, nor of rows; `Ledger` has the whole record of every tr
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -119,17 +119,17 @@ def _tables(store: Store, files: EventFiles) -> list[pa.Table]:
     folded: set[EventKey] = set()
     if files.fold is not None:
         tables += _read(store, [files.fold], kind="events", columns=_COLUMNS)
-        if files.loose:
-            folded.update(_keys(tables[-1]))
+        folded.update(_keys(tables[-1], among={key.trial_id for key in files.loose}))
     loose = [name for key, name in files.loose.items() if key not in folded]
     found = _read(store, loose, kind="events", columns=_COLUMNS)
     return [*tables, *(table.slice(0, 1) for table in found)]
 
 
-def _keys(events: pa.Table) -> Iterator[EventKey]:
+def _keys(events: pa.Table, *, among: Container[str]) -> Iterator[EventKey]:
     columns = (to_values(events.column(name)) for name in ("trial_id", "attempt", "status"))
     for trial_id, attempt, status in zip(*columns, strict=True):
-        yield EventKey(trial_id, attempt, "run" if status == "running" else "end")
+        if trial_id in among:
+            yield EventKey(trial_id, attempt, "run" if status == "running" else "end")
 
 
 def _newest(events: pa.Table, statuses: Sequence[str]) -> dict[str, int]:

@@ -5,21 +5,22 @@ Must never know any particular kind, nor who runs a workload.
 A kind is one file `<family>/<kind>.py` holding one `class Config(Kind)`; `ls` is the registry.
 """
 
-import difflib
 import importlib
 import pkgutil
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any, ClassVar, LiteralString, Self, get_args
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError, model_validator
+from pydantic import GetCoreSchemaHandler
 from pydantic.fields import FieldInfo
-from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
+from pydantic_core import core_schema
 
+from workloads.parts import Kind, Part, nearest, refusal
 from workloads.shared import form_of, once
 
 __all__ = [
@@ -37,101 +38,13 @@ __all__ = [
 ]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-_PYDANTIC_TYPES = frozenset(get_args(core_schema.ErrorType))
+_AS_IT_IS = frozenset({str, int, bool, type(None)})
 _folders: list[Path] = []
 _loaded: dict[str, tuple[ModuleType, type["Kind"]]] = {}
 
 
 class UnknownKind(ValueError):
     """No file of that name in the family."""
-
-
-def nearest(name: str, known: Sequence[str]) -> str:
-    """Returns " Did you mean 'x'?" for the known name closest to `name`, or an empty string."""
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    return f" Did you mean {close[0]!r}?" if close else ""
-
-
-def refusal(loc: Sequence[str | int], message: str, value: object) -> ValidationError:
-    """Builds the error that a validator raises to blame one key below it.
-
-    Args:
-        loc: Path from the validated mapping to the key, such as `("activation", "share")`.
-        message: "rule, got value. way out."
-        value: What the user wrote there.
-    """
-    details = InitErrorDetails(type=_custom("refused", message), loc=tuple(loc), input=value)
-    return ValidationError.from_exception_data("workload", [details])
-
-
-class Part(BaseModel):
-    """A frozen piece of a configuration: unknown keys, wrong types and NaN are refused.
-
-    A field added in a later version is declared `Field(json_schema_extra={"since": 2})` and stays
-    out of the canonical form while it has its default, so that old ids do not move.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _name_the_nearest_key(cls, values: object, handler: Callable[[object], Self]) -> Self:
-        if isinstance(values, cls):
-            return values
-        if not isinstance(values, Mapping):
-            raise refusal((), f"needs a mapping, got {values!r}. Write its keys below it.", values)
-        try:
-            return handler(cls._without_kind(values))
-        except ValidationError as problem:
-            raise _with_known_keys(problem, list(cls.model_fields)) from None
-
-    @classmethod
-    def _without_kind(cls, values: Mapping[str, Any]) -> dict[str, Any]:
-        return dict(values)
-
-
-def _with_known_keys(problem: ValidationError, known: Sequence[str]) -> ValidationError:
-    """Answers each unknown key of this level with the nearest known one, or with all of them."""
-    details: list[InitErrorDetails] = []
-    for error in problem.errors(include_url=False):
-        context = error.get("ctx", {})
-        kind: str | PydanticCustomError = error["type"]
-        if error["type"] == "extra_forbidden" and len(error["loc"]) == 1:
-            name = str(error["loc"][0])
-            hint = nearest(name, known) or f" Known keys: {', '.join(known) or 'none'}."
-            kind = _custom("unknown_key", f"only known keys, got {name!r}.{hint}")
-        elif error["type"] == "value_error":
-            kind = _custom("refused", str(context["error"]))
-        elif error["type"] not in _PYDANTIC_TYPES:
-            kind = _custom(error["type"], error["msg"])
-        details.append(
-            InitErrorDetails(type=kind, loc=error["loc"], input=error["input"], ctx=context)
-        )
-    return ValidationError.from_exception_data(problem.title, details)
-
-
-def _custom(kind: str, message: str) -> PydanticCustomError:
-    template: LiteralString = "{message}"
-    return PydanticCustomError(kind, template, {"message": message})
-
-
-class Kind(Part):
-    """The configuration of one plug-in; its `kind` is the name of the file it stands in."""
-
-    kind: ClassVar[str]
-
-    @classmethod
-    def __pydantic_init_subclass__(cls, **options: object) -> None:
-        super().__pydantic_init_subclass__(**options)
-        cls.kind = cls.__module__.rpartition(".")[2]
-
-    @classmethod
-    def _without_kind(cls, values: Mapping[str, Any]) -> dict[str, Any]:
-        named = values.get("kind", cls.kind)
-        if named != cls.kind:
-            message = f"this is the kind {cls.kind!r}, got {named!r}. Load that kind instead."
-            raise refusal(("kind",), message, named)
-        return {key: value for key, value in values.items() if key != "kind"}
 
 
 def _package(family: str) -> ModuleType:
@@ -205,6 +118,9 @@ class OneOf:
                 message = f"needs one of {self.family}, got {value!r}. Give a kind of that family."
                 raise refusal((), message, value)
             return value
+        return once(self.family, value, self._read)
+
+    def _read(self, value: object) -> Kind:
         mapping = {"kind": value} if isinstance(value, str) else value
         if not isinstance(mapping, Mapping) or not isinstance(mapping.get("kind"), str):
             short = self.family.rpartition(".")[2]
@@ -218,7 +134,7 @@ class OneOf:
         except UnknownKind as unknown:
             loc = ("kind",) if mapping is value else ()
             raise refusal(loc, str(unknown), mapping["kind"]) from None
-        return once(config, mapping, config.model_validate)
+        return config.model_validate(mapping)
 
 
 def one_of(family: str) -> OneOf:
@@ -234,6 +150,8 @@ def canonical(value: Kind) -> dict[str, Any]:
 
 
 def _plain(value: object) -> object:
+    if type(value) in _AS_IT_IS:  # Nearly all are, and to look for a Mapping takes long.
+        return value
     if isinstance(value, Part):
         return form_of(value, _form)
     if isinstance(value, Mapping):
@@ -242,18 +160,27 @@ def _plain(value: object) -> object:
         return [_plain(item) for item in value]
     if isinstance(value, float):
         return value + 0.0  # -0.0 and 0.0 are one number, so one id
-    if value is None or isinstance(value, str | int | bool):
+    if isinstance(value, str | int | bool):
         return value
     raise TypeError(f"a kind's field holds JSON values, got {value!r}. Change its annotation.")
 
 
 def _form(part: Part) -> dict[str, object]:
-    head: dict[str, object] = {"kind": part.kind} if isinstance(part, Kind) else {}
-    return head | {
-        name: _plain(getattr(part, name))
-        for name, field in type(part).model_fields.items()
-        if field.json_schema_extra is None or not _is_later_default(field, getattr(part, name))
-    }
+    form: dict[str, object] = {"kind": part.kind} if isinstance(part, Kind) else {}
+    for name, field in _fields(type(part)):
+        value = getattr(part, name)
+        if field is None or not _is_later_default(field, value):
+            form[name] = _plain(value)
+    return form
+
+
+@cache
+def _fields(config: type[Part]) -> list[tuple[str, FieldInfo | None]]:
+    """Each field's name, and what pydantic knows of those that may be a later version's."""
+    return [
+        (name, None if field.json_schema_extra is None else field)
+        for name, field in config.model_fields.items()
+    ]
 
 
 def _is_later_default(field: FieldInfo, value: object) -> bool:

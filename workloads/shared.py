@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import marshal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from copy import deepcopy
@@ -32,12 +32,12 @@ class _Parts:
 
     def __init__(self) -> None:
         self.depth = 0
-        self.read: dict[tuple[type, bytes], Any] = {}
+        self.read: dict[tuple[Hashable, bytes], Any] = {}
         self.addresses: set[int] = set()
         self.forms: dict[int, Any] = {}
         self.texts: dict[int, str] = {}
 
-    def keep(self, key: tuple[type, bytes], part: object) -> None:
+    def keep(self, key: tuple[Hashable, bytes], part: object) -> None:
         if len(self.read) >= MOST_PARTS:
             for remembered in (self.read, self.addresses, self.forms, self.texts):
                 remembered.clear()
@@ -61,14 +61,14 @@ def shared_parts() -> Iterator[None]:
         _parts.reset(token)
 
 
-def once(owner: type, given: Any, read: Callable[[Any], T]) -> T:  # noqa: ANN401
+def once(owner: Hashable, given: Any, read: Callable[[Any], T]) -> T:  # noqa: ANN401
     """Reads a part, or returns the one that was read from the same values before.
 
     The outermost part is a whole workload, which comes only once and is not remembered. What is
     refused is not remembered either.
 
     Args:
-        owner: what reads it.
+        owner: what reads it, or a name for that.
         given: what was written.
         read: turns it into a part that nobody changes; it is given a copy.
     """

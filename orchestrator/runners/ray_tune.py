@@ -37,6 +37,7 @@ from orchestrator.runners.ray_seen import refuse_unseen
 from orchestrator.runners.ray_survival import count_no_loggers, survive_memory_kills
 from orchestrator.runners.ray_thrift import (
     give_memory_back,
+    patient_starts,
     plain_actors,
     remembered_trainables,
     unsaved_state,
@@ -149,6 +150,7 @@ class _Wave:
         survive_memory_kills()
         count_no_loggers()
         plain_actors()
+        patient_starts()
         unsaved_state()
         logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
         with scratch() as folder, remembered_trainables():

@@ -34,7 +34,11 @@ centred AS (
         * EXCLUDE (raw_x, raw_y), max(n) OVER () AS width,
         -- Millions of products: those of small groups are not to be as long as the largest one's.
         least(
-            CASE WHEN n <= 12 THEN 12 WHEN n <= 25 THEN 25 WHEN n <= 50 THEN 50 ELSE width END, width
+            CASE
+                WHEN n <= 12 THEN 12 WHEN n <= 25 THEN 25 WHEN n <= 32 THEN 32 WHEN n <= 50 THEN 50
+                ELSE width
+            END,
+            width
         ) AS room,
         list_transform(raw_x, lambda v: v - mean_x) AS x,
         list_transform(raw_y, lambda v: v - mean_y) AS y,
@@ -143,6 +147,7 @@ noise AS (
         list_resize(sign, width) AS sign,
         list_resize(z, least(12, width)) AS z12, list_resize(sign, least(12, width)) AS sign12,
         list_resize(z, least(25, width)) AS z25, list_resize(sign, least(25, width)) AS sign25,
+        list_resize(z, least(32, width)) AS z32, list_resize(sign, least(32, width)) AS sign32,
         list_resize(z, least(50, width)) AS z50, list_resize(sign, least(50, width)) AS sign50
     FROM normal JOIN signs USING (draw), (SELECT max(n) AS width FROM listed)
 ),
@@ -167,8 +172,10 @@ tested AS (
                 FROM units, noise WHERE coarse AND shape = 1 AND n <= 12
                 UNION ALL SELECT g, draw, list_inner_product(u, z25)
                 FROM units, noise WHERE coarse AND shape = 1 AND n > 12 AND n <= 25
+                UNION ALL SELECT g, draw, list_inner_product(u, z32)
+                FROM units, noise WHERE coarse AND shape = 1 AND n > 25 AND n <= 32
                 UNION ALL SELECT g, draw, list_inner_product(u, z50)
-                FROM units, noise WHERE coarse AND shape = 1 AND n > 25 AND n <= 50
+                FROM units, noise WHERE coarse AND shape = 1 AND n > 32 AND n <= 50
                 UNION ALL SELECT g, draw, list_inner_product(u, z)
                 FROM units, noise WHERE coarse AND shape = 1 AND n > 50
             )
@@ -243,8 +250,10 @@ refitted AS (
         FROM tried, noise WHERE n <= 12
         UNION ALL SELECT g, draw, shape, k, mean + list_inner_product(ue, sign25)
         FROM tried, noise WHERE n > 12 AND n <= 25
+        UNION ALL SELECT g, draw, shape, k, mean + list_inner_product(ue, sign32)
+        FROM tried, noise WHERE n > 25 AND n <= 32
         UNION ALL SELECT g, draw, shape, k, mean + list_inner_product(ue, sign50)
-        FROM tried, noise WHERE n > 25 AND n <= 50
+        FROM tried, noise WHERE n > 32 AND n <= 50
         UNION ALL SELECT g, draw, shape, k, mean + list_inner_product(ue, sign)
         FROM tried, noise WHERE n > 50
     )

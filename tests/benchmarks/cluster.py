@@ -58,9 +58,10 @@ class Watch:
     def __init__(self, slots: int, steady_s: float) -> None:
         self._slots = slots
         self._steady_s = steady_s
-        self._full: float | None = None
-        self._since_full = 0
+        self._running: set[str] = set()
+        self._cold: set[str] | None = None
         self._begun: float | None = None
+        self._over = False
         self._cpu_begun = 0.0
         self.cpu_s = 0.0
         self._queue: Any = None
@@ -70,31 +71,38 @@ class Watch:
         """Takes what stops the sweep."""
         self._queue = queue
 
-    def started(self, tally: Any, attempt: object) -> None:
-        """Notes when every slot is taken for the first time."""
-        if self._full is None and tally.running >= self._slots:
-            self._full = time.monotonic()
+    def started(self, tally: Any, attempt: Any) -> None:
+        """Notes what runs when every slot is taken for the first time."""
+        self._running.add(attempt.trial_id)
+        if self._cold is None and tally.running >= self._slots:
+            self._cold = set(self._running)
 
-    def ended(self, tally: object, outcome: object, verdict: str) -> None:
-        """Counts."""
+    def ended(self, tally: object, outcome: Any, verdict: str) -> None:
+        """Counts, once each worker has ended its first trial, for which it imported everything."""
         now = time.monotonic()
-        if self._full is None:
+        self._running.discard(outcome.trial_id)
+        if self._cold is None or self._over:
             return
-        self._since_full += 1
-        # By then each worker has ended its first trial, for which it imported everything.
-        if self._begun is None and self._since_full >= 3 * self._slots:
+        self._cold.discard(outcome.trial_id)
+        if self._begun is None and not self._cold:
             self._begun, self._cpu_begun = now, time.process_time()
         elif self._begun is not None:
             self.ends.append(now)
             self.cpu_s = time.process_time() - self._cpu_begun
             if now - self._begun >= self._steady_s:
+                self._over = True  # Those that run now end before their second is over.
                 self._queue.stop()
 
     @property
     def rate(self) -> float:
-        """Trials a second while it was steady."""
+        """Trials a second while it was steady.
+
+        Slots that began together end together: counted are whole rounds, or a bunch more or less
+        would be a tenth of it.
+        """
         assert self._begun is not None
-        return len(self.ends) / (self.ends[-1] - self._begun)
+        whole = len(self.ends) - len(self.ends) % self._slots
+        return whole / (self.ends[whole - 1] - self._begun)
 
     def changed(self, difference: object) -> None: ...
     def planned(self, plan: object, left: int) -> None: ...

@@ -44,7 +44,7 @@ def milliseconds(storage: str, file: Path, *, name: str) -> float:
     subprocess.run([*CLIFFSWEEP, *words, "--quiet"], check=True, capture_output=True, env=_env())
     events = Ledger(Store(f"{storage}/{name}"), sweep=name).events()
     ends = sorted(event.ts for event in events if event.status == "completed")
-    return 1000 * (ends[-1] - ends[WARM - 1]) / (len(ends) - WARM)
+    return 1000 * (ends[-1] - ends[WARM - 1]).total_seconds() / (len(ends) - WARM)
 
 
 def _env() -> dict[str, str]:

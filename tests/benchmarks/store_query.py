@@ -23,7 +23,7 @@ from statistics import median
 from typing import Any
 
 import store_data
-from store_peers import CURVE, GROUPS, LASTS, STATUS, timed
+from store_peers import CURVE, GROUPS, LASTS, STATUS, warm
 
 SQL: Mapping[str, str] = {
     LASTS: ("SELECT trial_id, last FROM finals WHERE name = 'val_accuracy' AND layer IS NULL"),
@@ -136,8 +136,8 @@ def _inside(question: str, root: Path, *, times: int) -> dict[str, float]:
     with open_stores([root]) as reader:
         rows = answer(reader)
         open_s = time.perf_counter() - begun
-        warm = [timed(lambda: answer(reader))[0] for _ in range(max(times, 3))]
-    return {"open_s": open_s, "warm_s": median(warm), "rows": rows}
+        warm_s = warm(lambda: answer(reader), times=max(times, 3))
+    return {"open_s": open_s, "warm_s": warm_s, "rows": rows}
 
 
 def measure_peer(

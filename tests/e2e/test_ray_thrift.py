@@ -55,6 +55,34 @@ def test_workers_are_asked_for_without_an_environment(monkeypatch: pytest.Monkey
     assert "not-for-the-log" not in str(vars(asked))
 
 
+def test_a_worker_that_starts_is_not_ended_for_one_that_is_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ray.air.execution._internal.actor_manager import RayActorManager
+
+    asked: list[object] = []
+    add = RayActorManager.add_actor
+
+    def counted(manager: Any, *given: Any, **named: Any) -> Any:
+        asked.append(named.get("cls"))
+        return add(manager, *given, **named)
+
+    monkeypatch.setattr(RayActorManager, "add_actor", counted)
+    values = {"min": 0, "max": 59, "step": 1}
+    sweep = {
+        "version": 1,
+        "name": "patient",
+        "workload": {"kind": "trivial"},
+        "resources": {"cpu": 0.25},
+        "grids": [{"name": "all", "parameters": {"value": values}}],
+    }
+    summary = actions.run(
+        sweep, storage=str(tmp_path), kinds=[str(KINDS)], runner="ray_tune", max_concurrent=6
+    )
+    assert summary.counts["completed"] == 60
+    assert len(asked) == 6
+
+
 WHEREABOUTS = """\
 from pathlib import Path
 

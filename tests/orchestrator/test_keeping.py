@@ -1,6 +1,8 @@
 """The verb `compact`, and compactions by themselves beside a sweep and at its end."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -10,6 +12,7 @@ from orchestrator.driver import Options, run_sweep
 from orchestrator.errors import InputError
 from orchestrator.expand import expand
 from orchestrator.runners.inline import Runner
+from results import compact_child
 from results.compact import Compacted
 from results.errors import StorageError
 from results.query import open_stores
@@ -68,10 +71,40 @@ def test_a_compaction_that_fails_is_said_and_no_more(storage, monkeypatch):
 
     monkeypatch.setattr("results.compact.compact", full)
     said = []
-    kept = keeper(storage, said, loose=0)
+    keeper(storage, said).finish()
+    assert said == ["s: not compacted, /s/compact/x: cannot write it, no space left on device."]
+
+
+def test_a_compaction_beside_the_sweep_that_fails_is_said(storage):
+    store = Store(f"{storage}/s")
+    broken = next(name for name in store.list("events/") if "end" in name)
+    store.path(broken).write_bytes(b"PAR1 no more")
+    said = []
+    kept = keeper(storage, said, loose=3)
     kept.ended()
     kept.finish()
-    assert said == ["s: not compacted, /s/compact/x: cannot write it, no space left on device."] * 2
+    assert said
+    assert "s: not compacted, " in said[0]
+    assert broken in said[0]
+
+
+def test_a_compaction_beside_the_sweep_says_what_it_cannot_read(storage):
+    store = Store(f"{storage}/s")
+    store.path(store.list("metrics/a/")[0]).write_bytes(b"PAR1 no more")
+    said = []
+    kept = keeper(storage, said, loose=3)
+    kept.ended()
+    kept.finish()
+    assert "damaged" in said[0]
+    assert not said[0].startswith("s: not compacted")
+
+
+def test_a_compaction_beside_the_sweep_leaves_with_its_driver(storage):
+    words = [sys.executable, "-c", compact_child._PROGRAM, f"{storage}/s", "s", *sys.path]
+    store = Store(f"{storage}/s")
+    orphan = subprocess.run(words, stdin=subprocess.DEVNULL, check=False, capture_output=True)
+    assert orphan.returncode == 1
+    assert not [name for name in store.list("compact/") if name.count(".") == 1]
 
 
 def test_what_cannot_be_read_is_said(storage, monkeypatch):
