@@ -38,7 +38,7 @@ from results.store import Store
 
 __all__ = ["Listener", "Options", "Summary", "run_sweep"]
 
-FOLD_EVERY: Final = 100
+FOLD_EVERY: Final = 50
 """Ended attempts, two events each, after which loose events are folded."""
 
 RunnerMaker = Callable[[Sequence[Resources]], Runner]

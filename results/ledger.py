@@ -36,7 +36,7 @@ from results.trials import TrialRow
 
 __all__ = ["Event", "Ledger", "TrialRow"]
 
-FOLD_AT: Final = 200
+FOLD_AT: Final = 100
 """Loose events from which on `Ledger.fold` folds them."""
 TRIALS_FOLD_AT: Final = 50
 """Files of trials from which on `Ledger.fold_trials` folds them."""
