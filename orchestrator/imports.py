@@ -6,11 +6,10 @@ Must never know what is imported or why.
 from __future__ import annotations
 
 import contextlib
-import gc
 import sys
 from collections.abc import Iterator
 
-from orchestrator.collector import collector_rests
+from orchestrator.collector import collector_rests, set_aside
 
 __all__ = ["heavy_imports"]
 
@@ -31,6 +30,4 @@ def heavy_imports(module: str) -> Iterator[None]:
         return
     with collector_rests():
         yield
-    # DuckDB's bindings count what they gave out and complain at the end of what was not collected.
-    if "duckdb" not in sys.modules:
-        gc.freeze()
+    set_aside()

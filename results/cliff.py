@@ -119,7 +119,8 @@ def fitted(reader: Reader, *, delta: float, draws: int) -> list[dict[str, Any]]:
         if largest:
             afford = max(_FEWEST_DRAWS, draws * _SIZES[2] // largest)
             settings = {**_SETTINGS, "delta": delta, "draws": min(draws, afford)}
-            found = reader.trusted(_text("cliff.sql"), {**settings, "above": above, "most": most})
+            given = {**settings, "above": above, "most": most}
+            found = reader.trusted(_text("cliff.sql"), given, computes=True)
             rows += found.to_pylist()
     return rows
 

@@ -108,8 +108,10 @@ class Reader:
 
         return self._answered(answer, views=statement.views)
 
-    def trusted(self, text: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
-        """Answers SQL of our own: one statement, or several of which the last one answers.
+    def trusted(
+        self, text: str, parameters: Mapping[str, object] | None = None, *, computes: bool = False
+    ) -> pa.Table:
+        """Answers SQL of our own, as `Session.run`.
 
         Not for text that a user had a hand in: nothing is checked and nothing is locked.
         """
@@ -117,7 +119,7 @@ class Reader:
 
         def answer(session: Session) -> pa.Table:
             session.need(views)
-            return session.run(text, parameters)
+            return session.run(text, parameters, computes=computes)
 
         return self._answered(answer, views=views)
 

@@ -194,11 +194,25 @@ class Session:
         self._connection.execute("SET lock_configuration = true")
         self._locked = True
 
-    def run(self, text: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
-        """Runs SQL of our own: one statement, or several of which the last one answers."""
+    def run(
+        self, text: str, parameters: Mapping[str, object] | None = None, *, computes: bool = False
+    ) -> pa.Table:
+        """Runs SQL of our own: one statement, or several of which the last one answers.
+
+        Args:
+            text: the statements.
+            parameters: values by name.
+            computes: whether it computes far more than it reads: all threads are worth it.
+        """
         self.building = False
-        relation = self._connection.sql(text, params=dict(parameters) if parameters else None)
-        return pa.table({}) if relation is None else relation.to_arrow_table()
+        if alone := computes and self._alone and not self._locked:
+            self._connection.execute("RESET threads")
+        try:
+            relation = self._connection.sql(text, params=dict(parameters) if parameters else None)
+            return pa.table({}) if relation is None else relation.to_arrow_table()
+        finally:
+            if alone:
+                self._connection.execute(f"SET threads = {_ALONE['threads']}")
 
     def answer(
         self,

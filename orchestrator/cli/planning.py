@@ -28,7 +28,7 @@ from orchestrator.cli.options import (
 )
 from orchestrator.cli.output import duration, emit_json, note, print_table, say, size
 from orchestrator.cli.running import options
-from orchestrator.collector import collector_rests
+from orchestrator.collector import collector_rests, set_aside
 from orchestrator.errors import InputError
 
 if TYPE_CHECKING:
@@ -157,6 +157,7 @@ def plan(
             probe=probe,
         )
         _show(found, ahead, as_json=as_json)
+        set_aside()  # The process ends.
 
 
 def _show(found: Plan, ahead: Forecast | None, *, as_json: bool) -> None:
