@@ -210,8 +210,8 @@ class _Session:
         except KeyboardInterrupt:
             raise Interrupted(f"{self.sweep.name}: ended at once.", sweep=self.sweep.name) from None
         self.ledger.fold()
-        self.ledger.sweep_superseded()
         self.keeper.finish()
+        self.ledger.sweep_superseded()
         self._raise_if_stopped(queue, lease)
         return queue.tally
 

@@ -80,7 +80,7 @@ class Keeper:
 
     def begin(self) -> None:
         """Deletes in the background what an earlier run left superseded: it may take seconds."""
-        self._thread = threading.Thread(target=self._sweep_up, name=f"tidy {self._sweep}")
+        self._thread = threading.Thread(target=self._sweep_up, daemon=True)
         self._thread.start()
 
     def ended(self, *, last: bool = False) -> None:

@@ -66,7 +66,7 @@ def main(root: str, *, sweep: str) -> None:
         told = compact(store, sweep=sweep).warnings
         Ledger(store, sweep=sweep).sweep_superseded()
     except (ResultsError, MemoryError) as error:
-        print(error or "memory ran out", flush=True)
+        print(str(error) or "memory ran out", flush=True)
         os._exit(1)
     print(json.dumps(told), flush=True)
     os._exit(0)  # Without the time that a database takes to close.

@@ -39,6 +39,15 @@ class KnownEvents:
         """Whether the fold holds it."""
         return self._fold.holds(key)
 
+    @property
+    def folded_events(self) -> int:
+        """How many the fold holds."""
+        return int(self._fold.table.num_rows)
+
+    def tried(self, trial_id: str) -> bool:
+        """Whether any event of a trial is known."""
+        return trial_id in self._fold.sides or any(k.trial_id == trial_id for k in self._loose)
+
     def get(self, key: EventKey) -> Event | None:
         """The event of a key; None if it is not known."""
         if not self.folded(key):

@@ -38,6 +38,8 @@ __all__ = ["Event", "Ledger", "TrialRow"]
 
 FOLD_AT: Final = 100
 """Loose events from which on `Ledger.fold` folds them."""
+FOLD_SHARE: Final = 100
+"""A fold grows by one part in so many at least: it is written anew as a whole."""
 TRIALS_FOLD_AT: Final = 50
 """Files of trials from which on `Ledger.fold_trials` folds them."""
 
@@ -132,7 +134,8 @@ class Ledger:
         """The next free attempt number, behind all with a claim, an event, rows or a checkpoint."""
         used = {attempt for _, attempt in self._checkpoints(trial_id)}
         # Compacted rows are those of trials that ended; to look for others would cost milliseconds.
-        if used or self._store.list(f"metrics/{trial_id}/") or self._taken(trial_id, 0):
+        seen = used or self._known.tried(trial_id) or self._taken(trial_id, 0)
+        if seen or self._store.list(f"metrics/{trial_id}/"):
             used |= set(self._rows(trial_id).origins.get(trial_id, ()))
         attempt = max(used, default=-1) + 1
         while self._taken(trial_id, attempt):
@@ -149,7 +152,7 @@ class Ledger:
         if self._known.folded(event.key):
             return False
         data = encode(to_table([replace(event, ts=event.ts or self._now())]), kind="events")
-        # A start that a power cut loses leaves a trial that never ran: resume treats both alike.
+        # A start that a power cut loses leaves a trial that never ran.
         sync: Sync = "content" if event.status == "running" else "all"
         return self._store.create(str(event.key), data, sync=sync)
 
@@ -187,7 +190,7 @@ class Ledger:
         files = self._refresh()
         self._delete_folded(files)
         fresh = [name for key, name in files.loose.items() if not self._known.folded(key)]
-        if len(fresh) < at:
+        if len(fresh) < max(at, self._known.folded_events // FOLD_SHARE):
             return False
         data = encode(self._known.table(), kind="events")
         name = fold_name(files.number + 1)
@@ -202,8 +205,7 @@ class Ledger:
 
         Call it at the start and at the end of a run; it lists the whole store.
 
-        Returns:
-            Names of the deleted files.
+        Returns: names of the deleted files.
         """
         gone = self._delete_folded(self._refresh())
         return [*gone, *sweep_segments(self._store, now=self._clock())]

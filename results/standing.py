@@ -119,7 +119,8 @@ def _tables(store: Store, files: EventFiles) -> list[pa.Table]:
     folded: set[EventKey] = set()
     if files.fold is not None:
         tables += _read(store, [files.fold], kind="events", columns=_COLUMNS)
-        folded.update(_keys(tables[-1], among={key.trial_id for key in files.loose}))
+        if among := {key.trial_id for key in files.loose}:
+            folded.update(_keys(tables[-1], among=among))
     loose = [name for key, name in files.loose.items() if key not in folded]
     found = _read(store, loose, kind="events", columns=_COLUMNS)
     return [*tables, *(table.slice(0, 1) for table in found)]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from orchestrator.errors import InputError
 from orchestrator.options import Options
 from orchestrator.runners import Runner
+from orchestrator.runners.scratch import remove_left
 from orchestrator.spec import Resources, Sweep
 from results.place import Place
 
@@ -28,6 +29,8 @@ RUNNERS = ("ray_tune", "inline")
 def coming_up(name: str, *, address: str | None, fresh: bool) -> Iterator[Ahead | None]:
     """Begins with what a runner will wait for, and ends what it did not take.
 
+    What a killed driver left in the folder for temporary files goes.
+
     Args:
         name: of the runner.
         address: of a running cluster, which is joined when it is needed.
@@ -37,6 +40,7 @@ def coming_up(name: str, *, address: str | None, fresh: bool) -> Iterator[Ahead 
     Yields:
         The cluster that is on its way; None where nothing takes time.
     """
+    remove_left()  # Of a killed driver, also where nothing is left to run.
     if name != "ray_tune" or address is not None or not fresh:
         yield None
         return

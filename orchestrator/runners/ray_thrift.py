@@ -20,9 +20,10 @@ import contextlib
 import ctypes
 import functools
 import gc
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from results.columns import release_unused
 
@@ -33,6 +34,9 @@ __all__ = [
     "remembered_trainables",
     "unsaved_state",
 ]
+
+PATIENCE_S: Final = 60.0
+"""Seconds that a worker may take to start before one that is free takes its trial."""
 
 
 def plain_actors() -> None:
@@ -54,7 +58,8 @@ def plain_actors() -> None:
 def patient_starts() -> None:
     """Lets workers start whose process is under way; one that is free waits for the next trial.
 
-    Where no more trials come, it takes the place of one that starts, as Tune has it.
+    It takes the place of one that has been starting for a minute, as Tune has it from the first
+    moment on.
     """
     with contextlib.suppress(ImportError, AttributeError):
         from ray.tune.execution.tune_controller import TuneController
@@ -62,11 +67,13 @@ def patient_starts() -> None:
         reuse = TuneController._maybe_reuse_cached_actor
 
         def reuse_unless_starting(tune: Any, trial: Any) -> bool:  # noqa: ANN401
-            own = tune._trial_to_actor.get(trial)
-            starting = own is not None and tune._actor_manager.is_actor_started(own)
-            resets = trial in tune._resetting_trials
-            if starting and not resets and not tune._search_alg.is_finished():
-                return False
+            with contextlib.suppress(AttributeError):
+                own = tune._trial_to_actor.get(trial)
+                starting = own is not None and tune._actor_manager.is_actor_started(own)
+                if starting and trial not in tune._resetting_trials:
+                    now = time.monotonic()
+                    if now - vars(own).setdefault("starting_since", now) < PATIENCE_S:
+                        return False
             return bool(reuse(tune, trial))
 
         type.__setattr__(TuneController, "_maybe_reuse_cached_actor", reuse_unless_starting)

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-__all__ = ["scratch"]
+__all__ = ["remove_left", "scratch"]
 
 PREFIX: Final = "cliffsweep-wave-"
 
@@ -26,10 +26,8 @@ def scratch() -> Iterator[str]:
     Its holder keeps a lock on it, which the system takes away from the dead, in whichever container
     they were.
     """
-    base = Path(tempfile.gettempdir())
-    for path in base.glob(f"{PREFIX}*"):
-        _remove_if_left(path)
-    made = Path(tempfile.mkdtemp(prefix=f".{PREFIX}", dir=base))
+    remove_left()
+    made = Path(tempfile.mkdtemp(prefix=f".{PREFIX}", dir=tempfile.gettempdir()))
     handle = os.open(made, os.O_RDONLY)
     try:
         with contextlib.suppress(OSError):  # Without locks nobody else gets one either.
@@ -42,6 +40,12 @@ def scratch() -> Iterator[str]:
             shutil.rmtree(folder, ignore_errors=True)
     finally:
         os.close(handle)
+
+
+def remove_left() -> None:
+    """Removes the folders of processes that are gone."""
+    for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        _remove_if_left(path)
 
 
 def _remove_if_left(path: Path) -> None:

@@ -162,9 +162,7 @@ class Backend:
     def tidy(self, *, before: float) -> int:
         """Removes hidden files and folders last written earlier."""
         removed = 0
-        with _told("list", self._root):
-            found = [*self._root.rglob(".*.tmp"), *self._root.rglob(f".*{_UNFINISHED}")]
-        for hidden in found:
+        for hidden in _unfinished(self._root):
             with _told("delete", hidden), contextlib.suppress(FileNotFoundError):
                 if hidden.stat().st_mtime >= before:
                     continue
@@ -242,6 +240,15 @@ def _told(action: str, target: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise StorageError.from_os(action, target, error) from error
+
+
+def _unfinished(root: Path) -> Iterator[Path]:
+    """Hidden files and folders that somebody had not finished; what vanishes meanwhile is none."""
+    for folder, folders, files in os.walk(root):
+        for name in [*folders, *files]:
+            if name.startswith(".") and name.endswith((".tmp", _UNFINISHED)):
+                yield Path(folder, name)
+        folders[:] = [name for name in folders if not name.startswith(".")]
 
 
 def _walk(folder: Path, below: str) -> Iterator[str]:

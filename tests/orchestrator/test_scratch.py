@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.runners.choose import coming_up
 from orchestrator.runners.scratch import scratch
 
 HOLD = """
@@ -42,4 +43,15 @@ def test_that_of_a_killed_process_goes_with_the_next_and_that_of_a_living_one_st
         with scratch() as own:
             assert sorted(base.iterdir()) == sorted([held, Path(own)])
         lives.communicate("")
+    assert list(base.iterdir()) == []
+
+
+def test_that_of_a_killed_process_goes_where_nothing_is_left_to_run(base):
+    command = [sys.executable, "-c", HOLD]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as killed:
+        killed.stdout.readline()
+        killed.kill()
+    assert len(list(base.iterdir())) == 1
+    with coming_up("ray_tune", address=None, fresh=False) as ahead:
+        assert ahead is None
     assert list(base.iterdir()) == []

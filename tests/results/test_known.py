@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from results.event_folds import Fold
-from results.events import Event, EventKey, in_order, to_table
+from results.events import Event, EventKey, in_order, newest, to_table
 from results.known import KnownEvents
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -57,3 +57,14 @@ def test_a_fold_wins_over_loose_events_and_over_the_fold_before():
 def test_values_come_in_pieces(monkeypatch):
     monkeypatch.setattr("results.known._AT_A_TIME", 2)
     assert in_order(known().values()) == in_order([*FOLDED, *LOOSE])
+
+
+def test_the_newest_of_each_trial_follows_what_is_taken_in():
+    found = known()
+    assert found.newest() == newest([*FOLDED, *LOOSE])
+    later = event("a", 9, "running")
+    found[later.key] = later
+    assert found.newest()["a"] == later
+    assert found.tried("a")
+    assert not found.tried("z")
+    assert found.folded_events == len(FOLDED)
