@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Final
 
 import duckdb
@@ -17,39 +16,12 @@ from results.errors import LimitError, QueryError
 from results.listing import Listing
 from results.query_messages import Limits
 from results.query_rows import hide_progress
+from results.query_settings import SETTINGS, SMALL, suited_to
 from results.query_trials import ROW_VIEWS
 from results.query_views import VIEWS, Views, literal
 from results.schema import SCHEMA_VERSION
 
 __all__ = ["Session"]
-
-# First what a user's text could otherwise reach without naming a file: Python variables by name,
-# extensions fetched on demand, stored secrets. Then the limits. Paths come last, see `lock`.
-_SETTINGS: Final = (
-    "SET TimeZone = 'UTC'",
-    "SET python_enable_replacements = false",
-    "SET autoinstall_known_extensions = false",
-    "SET autoload_known_extensions = false",
-    "SET allow_community_extensions = false",
-    "SET allow_persistent_secrets = false",
-    "SET temp_directory = ''",
-    # Statistics in files leave NaN out. The files are read so that nothing is skipped for it, see
-    # `read_parquet`; but then DuckDB takes NaN for the largest value of every column.
-    "SET disabled_optimizers = 'statistics_propagation'",
-    "SET parquet_metadata_cache = true",  # Files never change.
-)
-
-
-_ALONE_BYTES: Final = 8_000_000
-_ALONE_FILES: Final = 16
-"""Rows in no more files and bytes than this are read by one thread: sharing costs more there."""
-
-_ALONE: Final = {
-    "threads": "1",
-    # Nor does it pay to gather reads, or to keep what was read: a seventh of a curve's time.
-    "disable_parquet_prefetching": "true",
-    "enable_external_file_cache": "false",
-}
 
 _BOUND: Final = 64
 """Statements that stay bound."""
@@ -74,7 +46,7 @@ class Session:
         self._memory = memory
         self._as_of = as_of
         self._connection = duckdb.connect(":memory:")
-        for setting in _SETTINGS:
+        for setting in SETTINGS:
             self._connection.execute(setting)
         hide_progress(self._connection)
         self._connection.execute(f"SET memory_limit = {literal(memory)}")
@@ -82,7 +54,7 @@ class Session:
         self._needed: set[str] = set()
         self._met: tuple[object, ...] = ()
         self._locked = False
-        self._alone = False
+        self._set: Mapping[str, str] = {}
         self._bound: dict[str, duckdb.DuckDBPyRelation] = {}
 
     def serialized(self, text: str) -> str:
@@ -127,24 +99,20 @@ class Session:
         # In one order, whatever was asked for first.
         asked = self._needed.difference(ROW_VIEWS).union(views)
         self._views.need([view for view in VIEWS if view in asked], columns=columns)
-        if (more or not views) and not self._locked and self._is_small() != self._alone:
-            self._alone = not self._alone
-            for name, value in _ALONE.items():
-                change = f"SET {name} = {value}" if self._alone else f"RESET {name}"
-                self._connection.execute(change)
+        if (more or not views) and not self._locked:
+            self._suit()
         self._met = request
 
-    def _is_small(self) -> bool:
-        """Whether all that the built views read is in memory, or in little more than nothing."""
-        if not self._reads_rows():
-            return True
-        paths = [path for path, kind in self.paths().items() if kind == "metrics"]
-        if len(paths) > _ALONE_FILES:
-            return False
-        try:
-            return sum(Path(path).stat().st_size for path in paths) <= _ALONE_BYTES
-        except OSError:  # The statement itself will find out what became of the file.
-            return False
+    def _suit(self) -> None:
+        """Sets what makes answers from the built views quickest."""
+        suited = SMALL
+        if self._reads_rows():
+            suited = suited_to([p for p, kind in self.paths().items() if kind == "metrics"])
+        for name in {*suited, *self._set}:
+            if suited.get(name) != self._set.get(name):
+                change = f"SET {name} = {suited[name]}" if name in suited else f"RESET {name}"
+                self._connection.execute(change)
+        self._set = suited
 
     def _reads_rows(self) -> bool:
         return not ROW_VIEWS.isdisjoint(self._needed)
@@ -205,14 +173,14 @@ class Session:
             computes: whether it computes far more than it reads: all threads are worth it.
         """
         self.building = False
-        if alone := computes and self._alone and not self._locked:
+        if alone := computes and "threads" in self._set and not self._locked:
             self._connection.execute("RESET threads")
         try:
             relation = self._connection.sql(text, params=dict(parameters) if parameters else None)
             return pa.table({}) if relation is None else relation.to_arrow_table()
         finally:
             if alone:
-                self._connection.execute(f"SET threads = {_ALONE['threads']}")
+                self._connection.execute(f"SET threads = {SMALL['threads']}")
 
     def answer(
         self,

@@ -1,6 +1,5 @@
 """Compaction changes no answer: what is folded, what is not, and how its files are laid out."""
 
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -175,10 +174,14 @@ def test_an_empty_store_and_a_statement_over_every_view(store):
 
 
 @pytest.mark.long
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of one process is read in /proc")
 def test_it_stays_small(tmp_path):
-    """Two million rows of 40 trials in less than 512 MB, all of the process counted."""
+    """Two million rows of 40 trials in less than 512 MB, all of the process counted.
+
+    `ru_maxrss` would count what the process was before it became this one: a copy of ours.
+    """
     code = """
-import resource, sys
+import sys
 from results.compact import compact
 from results.store import Store
 from tests.results.sweeps import begin, end, plan, write
@@ -189,11 +192,9 @@ for n in range(40):
     write(store, f"t{n}", {s: {f"m{k}": k / (s + 1) for k in range(10)} for s in range(5000)})
     end(store, f"t{n}")
 assert compact(store, sweep="s").rows == 2_000_000
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(*(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM:")))
 """
     command = [sys.executable, "-c", code, str(tmp_path / "s")]
     root = Path(__file__).parents[2]
     done = subprocess.run(command, capture_output=True, text=True, cwd=root, check=True)
-    page = 1024 if sys.platform == "linux" else 1
-    assert int(done.stdout) * page < 512 * 2**20
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss > 0
+    assert 50_000 < int(done.stdout) < 512 * 1024  # Kilobytes.

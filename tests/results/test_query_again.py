@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from results import query_session
+from results import query_settings
 from results.compact import compact
 from results.errors import LimitError, QueryError
 from results.query import open_stores
@@ -47,12 +47,28 @@ def test_little_is_read_by_one_thread_and_much_by_all(store, monkeypatch):
     threads = "SELECT current_setting('threads') AS threads, (SELECT count(*) FROM metrics) AS rows"
     with open_stores([store.root]) as reader:
         assert reader.trusted(threads).to_pylist() == [{"threads": 1, "rows": 2}]
-    monkeypatch.setattr(query_session, "_ALONE_BYTES", 0)
+    monkeypatch.setattr(query_settings, "_SMALL_BYTES", 0)
     with open_stores([store.root]) as reader:
         all_threads = reader.trusted("SELECT current_setting('threads') AS n").to_pylist()[0]["n"]
         found = reader.trusted(threads).to_pylist()[0]
     assert all_threads == 1  # It read nothing at all.
     assert found["threads"] == len(os.sched_getaffinity(0))
+
+
+def test_reads_of_many_files_are_not_gathered_and_one_trial_is_told_as_a_constant(store):
+    names = [f"t{n}" for n in range(20)]
+    plan(store, [{"trial_id": name} for name in names])
+    for name in names:
+        finish(store, name, {"loss": 0.5})
+    setting = "SELECT current_setting('disable_parquet_prefetching') AS off"
+    with open_stores([store.root]) as reader:
+        read = reader.trusted(f"{setting}, (SELECT count(*) FROM metrics) AS rows").to_pylist()
+        assert read == [{"off": True, "rows": 40}]
+    for wanted in (["t7"], ["t7", "t8"]):
+        given = ", ".join(f"'{name}'" for name in wanted)
+        text = f"SELECT DISTINCT trial_id FROM metrics WHERE trial_id IN ({given}) ORDER BY ALL"
+        with open_stores([store.root]) as reader:
+            assert reader.sql(text)["trial_id"].to_pylist() == wanted
 
 
 def _told(call, looks):
