@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,7 +63,7 @@ def figures(name, seen, grid, truths):
     rows = [row for row in zip(seen, grid, truths, strict=True) if row[1].break_ is not None]
     claimed = [(own, tau) for own, _, tau in rows if own.break_ is not None]
     errors = [abs(own.break_ - tau) for own, tau in claimed]
-    inside = [own.interval[0] - 1e-9 <= tau <= own.interval[1] + 1e-9 for own, tau in claimed]
+    inside = [covers(own, tau) for own, tau in claimed]
     trials = [own.trials for own, *_ in rows]
     return {
         "name": name,
@@ -76,7 +77,20 @@ def figures(name, seen, grid, truths):
         "error_p90": float(np.quantile(errors, 0.9)),
         "coverage": float(np.mean(inside)),
         "missed": len(inside) - int(np.sum(inside)),
+        "grid_alone": sum(covers(other, tau) > covers(own, tau) for own, other, tau in rows),
+        "alone": sum(covers(own, tau) > covers(other, tau) for own, other, tau in rows),
     }
+
+
+def covers(seen, tau):
+    """Whether its interval holds the break; one that claims none has no interval."""
+    return bool(seen.interval) and seen.interval[0] - 1e-9 <= tau <= seen.interval[1] + 1e-9
+
+
+def chance(first, second):
+    """Two-sided p that counts of a fair coin differ as much (McNemar's exact test)."""
+    count, most = first + second, max(first, second)
+    return min(1.0, 2 * sum(math.comb(count, k) for k in range(most, count + 1)) / 2**count)
 
 
 def bound(records, grid):
@@ -127,6 +141,8 @@ def bars(told):
     yield f"trials for the grid's width {share:.2f} of the grid's (bar 0.50)", share <= 0.5
     for one in (half, ended):
         text = f"{one['name']}: coverage {one['coverage']:.1%}, the grid's {grid['coverage']:.1%}"
+        text += f" (the grid alone covers {one['grid_alone']}, it alone {one['alone']},"
+        text += f" p = {chance(one['grid_alone'], one['alone']):.2f})"
         yield text, one["coverage"] >= grid["coverage"]
         text = f"{one['name']}: error {one['error']:.4f}, the grid's {grid['error']:.4f}"
         yield text, one["error"] <= grid["error"]
