@@ -12,6 +12,7 @@ from typing import Final
 
 from orchestrator.expand import sought
 from orchestrator.expander import Cell
+from orchestrator.hearing import nobody
 from orchestrator.search import Answer, Question
 from orchestrator.seeking import Sought
 from orchestrator.spec import Resources
@@ -25,12 +26,8 @@ __all__ = ["Asking", "asking", "planned"]
 _DONE: Final = ("completed", "stopped")
 
 
-def _ignore(sentence: str) -> None:
-    """Tells nobody."""
-
-
 def asking(
-    loaded: LoadedSweep, store: Store, *, warn: Callable[[str], None] = _ignore
+    loaded: LoadedSweep, store: Store, *, warn: Callable[[str], None] = nobody
 ) -> Asking | None:
     """The dialogue of a sweep whose method learns; None where all cells are known beforehand.
 
@@ -78,7 +75,7 @@ class Asking:
     """
 
     def __init__(
-        self, sought: Sought, store: Store, *, warn: Callable[[str], None] = _ignore
+        self, sought: Sought, store: Store, *, warn: Callable[[str], None] = nobody
     ) -> None:
         """Asks nothing yet; see `asking`.
 

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from orchestrator.driver import Listener
     from orchestrator.queue import TrialQueue
 
-__all__ = ["Told", "heard"]
+__all__ = ["Told", "heard", "nobody"]
+
+
+def nobody(sentence: str) -> None:
+    """Hears what is told, and tells nobody."""
 
 
 class Told(TypedDict):

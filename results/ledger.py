@@ -135,8 +135,9 @@ class Ledger:
         used = {attempt for _, attempt in self._checkpoints(trial_id)}
         # Compacted rows are those of trials that ended; to look for others would cost milliseconds.
         seen = used or self._known.tried(trial_id) or self._taken(trial_id, 0)
-        if seen or self._store.list(f"metrics/{trial_id}/"):
-            used |= set(self._rows(trial_id).origins.get(trial_id, ()))
+        if not seen and not self._store.list(f"metrics/{trial_id}/"):
+            return 0
+        used |= set(self._rows(trial_id).origins.get(trial_id, ()))
         attempt = max(used, default=-1) + 1
         while self._taken(trial_id, attempt):
             attempt += 1
@@ -201,11 +202,9 @@ class Ledger:
         return True
 
     def sweep_superseded(self) -> list[str]:
-        """Deletes superseded segments, finals, compacted files and events, at least 60 s old.
+        """Deletes superseded segments, finals, compacted files, events, 60 s old; returns names.
 
         Call it at the start and at the end of a run; it lists the whole store.
-
-        Returns: names of the deleted files.
         """
         gone = self._delete_folded(self._refresh())
         return [*gone, *sweep_segments(self._store, now=self._clock())]

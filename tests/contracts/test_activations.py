@@ -105,7 +105,17 @@ def test_where_it_says_so_no_gradient_passes_an_output_of_0(config: Activation) 
     x[:, 0] = 0
     y = config.build()(x.requires_grad_())
     (grad,) = torch.autograd.grad(y.sum(), x)
-    assert config.flat_at_zero <= bool((grad[y == 0] == 0).all())
+    assert config.flat_at_zero <= bool((grad[y == 0] == 0).all() and (y >= 0).all())
+
+
+@every_kind
+def test_where_it_says_so_its_output_may_be_changed_in_place(config: Activation) -> None:
+    if config.backward_reads_output:
+        return
+    x = drawn(6, 4, 10).requires_grad_()
+    (expected,) = torch.autograd.grad((2 * config.build()(x)).sum(), x)
+    (grad,) = torch.autograd.grad(config.build()(x).mul_(2).sum(), x)
+    assert torch.equal(grad, expected)
 
 
 @every_kind

@@ -105,15 +105,31 @@ def test_rows_crowded_at_their_smallest(shares: list[float], floor: float) -> No
 
 @pytest.mark.parametrize("shares", CROWDED.values(), ids=CROWDED)
 @pytest.mark.parametrize("entries", [90, 700])
-def test_zeros_that_are_alike_change_no_product(shares: list[float], entries: int) -> None:
-    for floor in (0.0, -1.0):  # In the second rows zeros stand above others.
+def test_what_is_not_above_zero_and_alike_changes_no_product(
+    shares: list[float], entries: int
+) -> None:
+    for floor in (0.0, -1.0):  # In the second zeros stand above others.
         values = crowded(shares, floor=floor, entries=entries)
         values[:, ::3] = 0
         for count in (1, entries // 3, entries // 2, entries - 1):
-            mask = largest(values, count=count, start=1, zeros_are_alike=True)
+            mask = largest(values, count=count, start=1, only_positive=True)
             exact = reference_largest(values, count, 1)
-            assert torch.equal(mask[values != 0], exact[values != 0])
-            assert torch.equal(values * mask, values * exact)
+            assert torch.equal(mask[values > 0], exact[values > 0])
+            assert torch.equal(values.relu() * mask, values.relu() * exact)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=str)
+@pytest.mark.parametrize("tied", [1, 16, 17, 40])
+def test_ties_in_few_rows_and_in_many(tied: int, layout: torch.memory_format) -> None:
+    torch.manual_seed(tied)
+    values = torch.randn(40, 8, 9, 9)
+    for row in range(tied):
+        values[row].view(-1)[torch.randperm(648)[: 20 + row]] = 0.25
+    values = values.contiguous(memory_format=layout)
+    for count in (100, 250, 270, 400):
+        mask = largest(values, count=count, start=1)
+        flat = values.reshape(40, -1)
+        assert torch.equal(mask.reshape(40, -1), reference_largest(flat, count, 1)), count
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf], ids=str)

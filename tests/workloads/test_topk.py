@@ -1,6 +1,7 @@
 """Top-K's options: rank by magnitude, the retained share, the whole sample in a causal model."""
 
 import itertools
+import math
 
 import pytest
 import torch
@@ -50,18 +51,35 @@ def test_keeps_the_first_of_the_largest_of_any_base(base: Kind, rank: str) -> No
 def test_which_zeros_are_kept_makes_no_difference(
     base: str | dict[str, object], share: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Bit for bit, forward and backward, whether or not ties at 0 are told apart."""
+    """Forward bit for bit, and backward, whether or not what is not above 0 is told apart."""
     config = activation(share=share, base=base)
     x = drawn(6, 600).float().requires_grad_()
     x.detach()[:, ::5] = 0
     found = []
     for alike in (True, False):
         monkeypatch.setattr(type(config.base), "flat_at_zero", alike)  # type: ignore[attr-defined]
-        y = config.build()(x)
-        (grad,) = torch.autograd.grad((y * y.detach().sin()).sum(), x)
+        module = config.build()
+        if not alike:  # ReLU has a way of its own, unless it is hidden.
+            module.base = nn.Sequential(module.base)  # type: ignore[assignment, arg-type]
+        y = module(x)
+        (grad,) = torch.autograd.grad((y * (y.detach() + 1).sin()).sum(), x)
         found.append((y, grad))
-    for one, other in zip(*found, strict=True):
-        assert torch.equal(one.view(torch.int32), other.view(torch.int32))
+    (one, its_grad), (other, others_grad) = found
+    assert torch.equal(one.view(torch.int32), other.view(torch.int32))
+    assert torch.equal(its_grad, others_grad)
+    assert (its_grad != 0).any() or share == 0.9  # Where all that stays is clipped.
+
+
+def test_over_relu_what_is_no_number_stays_and_a_gradient_has_a_gradient() -> None:
+    x = torch.tensor([[3.0, math.nan, -1.0, 2.0, 1.0]], requires_grad=True)
+    y = activation(share=0.6, base="relu").build()(x)
+    assert y.isnan().tolist() == [[False, True, False, False, False]]
+    x = torch.tensor([[3.0, -1.0, 2.0, 1.0]], requires_grad=True)
+    y = activation(share=0.5, base="relu").build()(x)
+    (grad,) = torch.autograd.grad((y**3).sum(), x, create_graph=True)
+    assert grad.tolist() == [[27.0, 0.0, 12.0, 0.0]]
+    (second,) = torch.autograd.grad(grad.sum(), x)
+    assert second.tolist() == [[18.0, 0.0, 12.0, 0.0]]
 
 
 def test_magnitude_keeps_what_is_far_below_zero() -> None:

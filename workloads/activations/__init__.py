@@ -15,12 +15,14 @@ class Activation(Kind, ABC):
 
     Attributes:
         surrogate_gradient: Whether backward is, on purpose, not the derivative of forward.
-        flat_at_zero: Whether no gradient passes wherever the output is 0.
+        flat_at_zero: Whether no gradient passes wherever the output is 0; none is below it then.
+        backward_reads_output: Whether it may, so that nobody may change the output in place.
         couples_samples: Whether, in training, what a sample becomes depends on others of its batch.
     """
 
     surrogate_gradient: ClassVar[bool] = False
     flat_at_zero: ClassVar[bool] = False
+    backward_reads_output: ClassVar[bool] = True
     couples_samples: ClassVar[bool] = False
 
     @abstractmethod

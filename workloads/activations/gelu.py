@@ -6,6 +6,8 @@ Must never know the model it stands in.
 arXiv 1606.08415, section 2.
 """
 
+from typing import ClassVar
+
 from torch import nn
 
 from workloads.activations import Activation
@@ -15,6 +17,8 @@ __all__ = ["Config"]
 
 class Config(Activation):
     """The Gaussian error linear unit."""
+
+    backward_reads_output: ClassVar[bool] = False
 
     def build(self, *, causal: bool = False) -> nn.Module:
         """Returns the module; position-wise, so `causal` changes nothing."""

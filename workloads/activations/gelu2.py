@@ -6,6 +6,8 @@ Derivative 2·G(x)·G'(x). Never negative and without hard zeros: the negative l
 bump of at most 0.029. Source: arXiv 2605.17659.
 """
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -16,6 +18,8 @@ __all__ = ["Config"]
 
 class Config(Activation):
     """The squared Gaussian error linear unit."""
+
+    backward_reads_output: ClassVar[bool] = False
 
     def build(self, *, causal: bool = False) -> nn.Module:
         """Returns the module; position-wise, so `causal` changes nothing."""

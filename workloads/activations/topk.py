@@ -12,10 +12,13 @@ causal model (`scope: sample`); in its first version the share is what stays (`l
 
 from typing import Annotated, Literal, Self
 
+import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
+from torch.autograd import Function
 
 from workloads.activations import Activation, gelu
+from workloads.autograd import Context
 from workloads.kinds import one_of, refusal
 from workloads.order_statistics import largest
 
@@ -79,20 +82,42 @@ class TopK(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, ...) to the same shape; by token (batch, ..., features)."""
+        start = max(1, x.dim() - 1) if self.by_token else 1
+        size = x.shape[start:].numel()
+        count = size - self.config.promised_zeros(size)
+        if isinstance(self.base, nn.ReLU):
+            rectified: Tensor = _LargestOfReLU.apply(x, count, start)  # type: ignore[no-untyped-call]
+            return rectified
         y: Tensor = self.base(x)
-        start = max(1, y.dim() - 1) if self.by_token else 1
-        size = y.shape[start:].numel()
         ranked = y if self.config.rank == "value" else y.detach().abs()
-        mask = largest(
-            ranked,
-            count=size - self.config.promised_zeros(size),
-            start=start,
-            # A zero stays one whether it is kept or not, and passes as little gradient.
-            zeros_are_alike=self.config.base.flat_at_zero,
-        )
+        # A zero stays one whether it is kept or not, and passes as little gradient.
+        alike = self.config.base.flat_at_zero
+        mask = largest(ranked, count=count, start=start, only_positive=alike)
         # A product, so that NaN stays NaN even where it is not kept.
-        return y * mask
+        return y * mask if self.config.base.backward_reads_output else y.mul_(mask)
 
     def extra_repr(self) -> str:
         """Shows the share and what is ranked."""
         return f"share={self.config.share}, rank={self.config.rank}, by_token={self.by_token}"
+
+
+class _LargestOfReLU(Function):
+    """Top-K over ReLU, with a gradient only where an entry stayed and is above 0.
+
+    What is above 0 ranks as its input does, so inputs are ranked: fewer of them are equal. The
+    gradient is that of ReLU where the output, zeros of Top-K included, is above 0, without a mask:
+    a tenth of a step of a ResNet.
+    """
+
+    @staticmethod
+    def forward(ctx: Context, x: Tensor, count: int, start: int) -> Tensor:
+        mask = largest(x, count=count, start=start, only_positive=True)
+        # A product, as above, so that NaN stays NaN.
+        y = x.clamp_min(0).mul_(mask)
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx: Context, grad: Tensor) -> tuple[Tensor | None, ...]:
+        (y,) = ctx.saved_tensors
+        return torch.ops.aten.threshold_backward(grad, y, 0), None, None
