@@ -14,7 +14,7 @@ from orchestrator.clusters import storage_of
 from orchestrator.code import kinds_folders, sweep_files
 from orchestrator.collector import collector_rests
 from orchestrator.errors import InputError
-from orchestrator.hearing import heard, nobody
+from orchestrator.hearing import heard
 from orchestrator.imports import heavy_imports
 from orchestrator.paths import run_directory, storage_root
 from orchestrator.probe import opened
@@ -46,8 +46,12 @@ __all__ = [
 ]
 
 
+def _ignore(sentence: str) -> None:
+    """Tells nobody."""
+
+
 def cells_of(
-    loaded: LoadedSweep, folders: Sequence[Path], *, warn: Callable[[str], None] = nobody
+    loaded: LoadedSweep, folders: Sequence[Path], *, warn: Callable[[str], None] = _ignore
 ) -> list[Cell]:
     """Expands a sweep with the user's kinds at hand; `warn` as in `expand`."""
     with heavy_imports("torch"):

@@ -12,7 +12,6 @@ from typing import Final
 
 from orchestrator.expand import sought
 from orchestrator.expander import Cell
-from orchestrator.hearing import nobody
 from orchestrator.search import Answer, Question
 from orchestrator.seeking import Sought
 from orchestrator.spec import Resources
@@ -26,8 +25,12 @@ __all__ = ["Asking", "asking", "planned"]
 _DONE: Final = ("completed", "stopped")
 
 
+def _ignore(sentence: str) -> None:
+    """Tells nobody."""
+
+
 def asking(
-    loaded: LoadedSweep, store: Store, *, warn: Callable[[str], None] = nobody
+    loaded: LoadedSweep, store: Store, *, warn: Callable[[str], None] = _ignore
 ) -> Asking | None:
     """The dialogue of a sweep whose method learns; None where all cells are known beforehand.
 
@@ -75,7 +78,7 @@ class Asking:
     """
 
     def __init__(
-        self, sought: Sought, store: Store, *, warn: Callable[[str], None] = nobody
+        self, sought: Sought, store: Store, *, warn: Callable[[str], None] = _ignore
     ) -> None:
         """Asks nothing yet; see `asking`.
 

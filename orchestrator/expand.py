@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 from orchestrator.errors import SpecError
 from orchestrator.expander import BASELINES, Cell, Expander, trial_id
-from orchestrator.hearing import nobody
 from orchestrator.order import in_order
 from orchestrator.search import Method
 from orchestrator.search._replicating import Config as AdaptiveReplicates
@@ -22,7 +21,11 @@ from workloads.shared import shared_parts
 __all__ = ["BASELINES", "Cell", "expand", "sought", "trial_id"]
 
 
-def expand(loaded: LoadedSweep, *, warn: Callable[[str], None] = nobody) -> list[Cell]:
+def _ignore(sentence: str) -> None:
+    """Tells nobody."""
+
+
+def expand(loaded: LoadedSweep, *, warn: Callable[[str], None] = _ignore) -> list[Cell]:
     """Returns all cells in the order in which they should run; equal cells are the first of them.
 
     Of a search these are the cells that it asks for whatever comes of them, with their baselines:

@@ -16,11 +16,7 @@ if TYPE_CHECKING:
     from orchestrator.driver import Listener
     from orchestrator.queue import TrialQueue
 
-__all__ = ["Told", "heard", "nobody"]
-
-
-def nobody(sentence: str) -> None:
-    """Hears what is told, and tells nobody."""
+__all__ = ["Told", "heard"]
 
 
 class Told(TypedDict):

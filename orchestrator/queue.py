@@ -15,7 +15,6 @@ from typing import Final
 
 from orchestrator.attempt import Attempt, Outcome
 from orchestrator.failures import retries
-from orchestrator.hearing import nobody
 from orchestrator.rungs import Rung
 from orchestrator.spec import Retry
 
@@ -119,7 +118,7 @@ class TrialQueue:
     on_stop: Callable[[], None] = lambda: None
     settle: Callable[[Outcome], Outcome] = lambda outcome: outcome
     more: Callable[[], Sequence[str] | None] | None = None
-    on_warning: Callable[[str], None] = nobody
+    on_warning: Callable[[str], None] = lambda sentence: None
     at_rung: Callable[[Attempt, Rung], bool] = lambda attempt, rung: False
     admit: Callable[[str], str | None] | None = None
     tally: Tally = field(init=False)
