@@ -89,6 +89,7 @@ def connect(address: str | None = None, *, cpus: int | None = None) -> Iterator[
     if ray.is_initialized():
         yield nodes()
         return
+    _read_again()
     _join(address, cpus=cpus)
     try:
         yield nodes()
@@ -96,6 +97,16 @@ def connect(address: str | None = None, *, cpus: int | None = None) -> Iterator[
         # An object of Ray's that another thread's collection takes away just then ends the process.
         with collector_rests():
             ray.shutdown()
+
+
+def _read_again() -> None:
+    """Tells Ray what it reads when it is imported: a notebook may have done so before."""
+    with contextlib.suppress(ImportError, AttributeError):
+        from ray._private import ray_constants
+
+        constants: Any = ray_constants
+        name = constants.ENABLE_RAY_CLUSTERS_ENV_VAR
+        constants.ENABLE_RAY_CLUSTER = constants.env_bool(name, True)
 
 
 def _join(address: str | None, *, cpus: int | None) -> None:

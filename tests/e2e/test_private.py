@@ -47,10 +47,11 @@ print(json.dumps(found))
 """
 
 
-def test_nobody_else_can_reach_or_join_a_local_ray(tmp_path: Path) -> None:
+@pytest.mark.parametrize("before", ["", "import ray\n"], ids=["a command", "a notebook's import"])
+def test_nobody_else_can_reach_or_join_a_local_ray(before: str, tmp_path: Path) -> None:
     kept = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
     done = subprocess.run(
-        [sys.executable, "-c", CHILD],
+        [sys.executable, "-c", before + CHILD],
         env=kept | {"HOME": str(tmp_path), "PYTHONPATH": str(ROOT)},
         cwd=tmp_path,
         capture_output=True,
