@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -189,12 +191,28 @@ def build_compacted(folder: Path, size: Size, *, keep: bool) -> Path | None:
     return root
 
 
+_COMPACTING = """
+import re, sys, time
+from results.compact import compact
+from results.store import Store
+begun = time.perf_counter()
+done = compact(Store(sys.argv[1]), sweep=sys.argv[2])
+took = time.perf_counter() - begun
+held = re.search(r"VmHWM:\\s*(\\d+)", open("/proc/self/status").read())
+print(f"compacted {done.rows:,} rows in {took:.1f} s, {int(held[1]) / 1024:.0f} MiB at most")
+"""
+
+
 def _compact(root: Path) -> None:
-    """Compacts and deletes what that superseded, as a call a minute later would."""
-    from results.compact import compact
+    """Compacts and deletes what that superseded, as a call a minute later would.
+
+    In a process of its own, which says how long it took and how much memory it held at most.
+    """
     from results.ledger import Ledger
     from results.store import Store
 
-    compact(Store(root), sweep=root.name)
+    words = [sys.executable, "-c", _COMPACTING, str(root), root.name]
+    paths = {"PYTHONPATH": str(Path(__file__).parents[2])}
+    subprocess.run(words, check=True, env=os.environ | paths)
     later = Ledger(Store(root), sweep=root.name, clock=lambda: time.time() + 120)
     later.sweep_superseded()
