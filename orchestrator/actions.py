@@ -268,7 +268,8 @@ def _check_needs(cells: Sequence[Cell], options: Options, loaded: LoadedSweep) -
     seen = set()
     for cell in cells:
         gpus = options.override(cell.resources).gpu
-        needs = repr([gpus, *map(cell.config.get, ("kind", "task", "run", "env"))])
+        asked = cell.config if gpus > 1 else [*map(cell.config.get, ("kind", "task", "run", "env"))]
+        needs = repr([gpus, asked])
         if needs not in seen:
             seen.add(needs)
             try:
@@ -276,8 +277,8 @@ def _check_needs(cells: Sequence[Cell], options: Options, loaded: LoadedSweep) -
                 program.check(data_dir, files=files)
             except (OSError, RuntimeError, ValueError) as error:
                 raise InputError(str(error)) from None
-            if gpus > 1 and not program.several_devices:
-                raise InputError(
-                    f"resources.gpu: {program.kind} trains on one device, got {gpus:g}. Write"
-                    " gpu: 1; a script of your own (kind: command) may use several."
-                )
+            if gpus > 1:
+                try:
+                    program.fits_devices(int(gpus))
+                except ValueError as error:
+                    raise InputError(f"resources.gpu: {error}") from None

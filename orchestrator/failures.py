@@ -75,6 +75,8 @@ def classify(error: BaseException) -> str:
         return "host_oom"
     if "OutOfMemoryError" in names:
         return "cuda_oom"
+    if "RankLostError" in names:
+        return "worker_lost"
     if isinstance(error, RuntimeError):
         text = _message(error)
         return next((name for sign, name in _OUT_OF_MEMORY.items() if sign in text), "user_error")

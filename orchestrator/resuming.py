@@ -66,8 +66,9 @@ def origin(
 
     data_dir = Path(attempt.data_dir) if attempt.data_dir else None
     sources = folder_here(checkpoints.store, attempt.files) if attempt.files else None
-    place = partial(State, device=device, threads=attempt.threads, stopwatch=stopwatch)
-    begin = partial(place, data_dir=data_dir, sources=sources)
+    devices = max(1, int(attempt.resources.gpu))
+    place = partial(State, device=device, devices=devices, threads=attempt.threads)
+    begin = partial(place, data_dir=data_dir, sources=sources, stopwatch=stopwatch)
     refused: list[str] = []
     for name in _candidates(attempt, ledger):
         try:

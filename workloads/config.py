@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from workloads.kinds import Kind, one_of, refusal
 
@@ -59,13 +59,7 @@ class Training(Protocol):
 
 
 class Program(Kind, ABC):
-    """The configuration of a program; all of it together is the workload.
-
-    Attributes:
-        several_devices: whether one training uses all devices that it is given.
-    """
-
-    several_devices: ClassVar[bool] = False
+    """The configuration of a program; all of it together is the workload."""
 
     @property
     def score_rule(self) -> ScoreRule | None:
@@ -103,6 +97,10 @@ class Program(Kind, ABC):
             data_dir: Folder of the full data sets.
             files: What the sweep file lists under `files`.
         """
+
+    def fits_devices(self, count: int) -> None:
+        """Raises ValueError where one training cannot use that many devices, 2 or more."""
+        raise ValueError(f"{self.kind} trains on one device, got {count}. Write gpu: 1.")
 
     @abstractmethod
     def build(self) -> Training:

@@ -30,6 +30,7 @@ __all__ = [
     "UnknownKind",
     "add_folder",
     "canonical",
+    "folders",
     "load",
     "names",
     "nearest",
@@ -214,7 +215,8 @@ def add_folder(path: str | Path) -> None:
     for file in inside:
         for other in [here, *_folders]:
             rival = other / file.parent.name / file.name
-            if _is_kind(file) and rival.exists() and rival.read_bytes() != file.read_bytes():
+            is_kind = _NAME.fullmatch(file.stem) and rival.exists()
+            if is_kind and rival.read_bytes() != file.read_bytes():
                 raise ValueError(
                     f"{file}: a kind's name is free for one file only, got that of {rival}."
                     " Rename the file."
@@ -222,5 +224,6 @@ def add_folder(path: str | Path) -> None:
     _folders.append(folder)
 
 
-def _is_kind(file: Path) -> bool:
-    return _NAME.fullmatch(file.stem) is not None
+def folders() -> list[Path]:
+    """Returns the folders that were added, in their order."""
+    return [*_folders]

@@ -18,6 +18,7 @@ import torch
 
 from workloads import streams
 from workloads.stopwatch import Stopwatch
+from workloads.training.share import Share
 
 __all__ = ["CheckpointError", "Part", "State", "isolated", "reset_process"]
 
@@ -51,6 +52,8 @@ class State:
 
     Attributes:
         device: torch's name of the device to train on, such as `cpu` or `cuda:0`.
+        devices: how many such devices one training is to use.
+        share: Which part of it this process has; all, unless a program divided it up.
         threads: CPU threads to train with; on resume those of the checkpoint.
         data_dir: Folder of the full data sets, or None.
         step: Optimizer updates done; 0 is before any.
@@ -73,6 +76,8 @@ class State:
         self,
         *,
         device: str = "cpu",
+        devices: int = 1,
+        share: Share | None = None,
         threads: int = 1,
         data_dir: Path | None = None,
         sources: Path | None = None,
@@ -85,6 +90,8 @@ class State:
             CheckpointError: `resume_from` holds no checkpoint that can be read.
         """
         self.device = device
+        self.devices = devices
+        self.share = share or Share()
         self.threads = threads
         self.data_dir = data_dir
         self.sources = sources

@@ -169,3 +169,13 @@ def test_a_state_from_before_any_data_loads(config: Activation) -> None:
     seen.load_state_dict(config.build().state_dict(), strict=True)
     x = drawn(6, 4, 10)
     assert torch.equal(seen.eval()(x), config.build().eval()(x))
+
+
+@every_kind
+def test_it_says_whether_samples_of_a_batch_meet_in_training(config: Activation) -> None:
+    """Where they do, a training cannot be divided among devices."""
+    x = drawn(6, 4, 10)
+    other = x.clone()
+    other[1:] += 1
+    alone, among_others = (called(config.build().train(), each)[0] for each in (x, other))
+    assert torch.equal(alone, among_others) != config.couples_samples

@@ -93,10 +93,10 @@ def test_a_missing_script_is_found_before_anything_starts(tmp_path: Path) -> Non
     assert actions.validate(sweep)[1] == 2
 
 
-def test_a_training_of_ours_takes_one_device(tmp_path: Path) -> None:
-    sweep = "version: 1\nname: two\nworkload: {model: mlp, task: random_data}\n"
+def test_a_training_that_cannot_be_divided_takes_one_device(tmp_path: Path) -> None:
+    sweep = "version: 1\nname: two\nworkload: {model: resnet, task: random_data}\n"
     (tmp_path / "two.yaml").write_text(sweep)
-    with pytest.raises(InputError, match=r"resources.gpu: supervised trains on one device, got 2"):
+    with pytest.raises(InputError, match=r"resources.gpu: batchnorm lets the samples of a batch m"):
         actions.run(tmp_path / "two.yaml", storage=str(tmp_path / "s"), options=Options(gpu=2))
     assert not (tmp_path / "s").exists()
 

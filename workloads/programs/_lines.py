@@ -74,7 +74,12 @@ class Script:
     """A script in a process group of its own, which ends with this process."""
 
     def __init__(
-        self, words: Sequence[str], *, folder: Path, environment: Mapping[str, str]
+        self,
+        words: Sequence[str],
+        *,
+        folder: Path,
+        environment: Mapping[str, str],
+        told: bool = False,
     ) -> None:
         """Names what to start.
 
@@ -82,8 +87,10 @@ class Script:
             words: command and arguments.
             folder: in which it runs.
             environment: all its variables.
+            told: whether its standard input is what `tell` writes; else it is empty.
         """
         self._words, self._folder, self._environment = words, folder, environment
+        self._told = told
         self._last: deque[str] = deque(maxlen=5)
         self._left = False
 
@@ -96,7 +103,7 @@ class Script:
                 [sys.executable, "-I", "-S", str(_LEASH), f"{orders}", f"{answers}", *self._words],
                 cwd=self._folder,
                 env=dict(self._environment),
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE if self._told else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 pass_fds=(orders, answers),
             )
@@ -113,6 +120,8 @@ class Script:
         """Ends it, if it still runs: a SIGTERM, then a SIGKILL."""
         os.close(self._orders)
         os.close(self._answers)
+        if self._process.stdin is not None:
+            self._process.stdin.close()
         assert self._process.stdout is not None
         self._process.stdout.close()
         self._process.wait()
@@ -145,6 +154,12 @@ class Script:
             words = text.decode(errors="replace")
             self._last.append(words.strip()[-300:])
             print(words, flush=True)
+
+    def tell(self, words: bytes) -> None:
+        """Writes to its standard input; a script that ended hears nothing."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self._process.stdin.fileno(), words)
 
     def leave(self) -> None:
         """Asks it once to save itself and end."""

@@ -25,7 +25,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, Final, Literal
 
 from pydantic import Field, JsonValue, field_validator
 
@@ -53,8 +53,6 @@ class ScriptError(RuntimeError):
 
 class Config(Program):
     """One run of a script."""
-
-    several_devices: ClassVar[bool] = True
 
     run: list[str] = Field(
         min_length=1,
@@ -109,6 +107,9 @@ class Config(Program):
                     f"workload.env: the variable {name} is needed, got none of that name. Set it"
                     " where the trial runs, or leave it out."
                 )
+
+    def fits_devices(self, count: int) -> None:
+        """Lets the script use what it is given."""
 
     def build(self) -> Command:
         """Returns the run of the script."""

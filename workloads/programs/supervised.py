@@ -6,7 +6,7 @@ Must never know where progress goes, who iterates, or any particular task, model
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     BeforeValidator,
@@ -26,63 +26,20 @@ from workloads.kinds import Kind, load, one_of, refusal
 from workloads.measures import GROUPS, Groups, Weights, cheap, evaluate
 from workloads.models import Model
 from workloads.norms import Norm
-from workloads.optimizers import Optimizer
-from workloads.pace import Every, Pace
-from workloads.schedules import Schedule
+from workloads.pace import Pace
+from workloads.programs._several import Several
 from workloads.shared import once
 from workloads.state import State
 from workloads.tasks import Data, Task
+from workloads.training.division import check_division
 from workloads.training.order import Order
 from workloads.training.running import Running
-from workloads.training.updates import Recipe, Updates
+from workloads.training.settings import Train
+from workloads.training.updates import Updates
 
-__all__ = ["Config", "Supervised", "Train"]
-
+__all__ = ["Config", "Supervised"]
 
 _SMOOTHED = (("image", "cross_entropy"), ("tokens", "cross_entropy"))
-
-
-class Train(Recipe):
-    """How long and how to train; `epochs` or `steps`, by default one epoch."""
-
-    epochs: float | None = Field(default=None, gt=0, description="passes over the training set")
-    steps: int | None = Field(default=None, ge=1, description="updates, instead of epochs")
-    batch_size: int = Field(default=64, ge=1, description="samples per batch, which is an update")
-    optimizer: Annotated[Optimizer, one_of("workloads.optimizers")] = Field(
-        default="adamw", validate_default=True, description="turns gradients into updates"
-    )
-    schedule: Annotated[Schedule, one_of("workloads.schedules")] = Field(
-        default="one_cycle", validate_default=True, description="factor of the learning rate"
-    )
-    evaluate_every: Every = Field(
-        default="1 epoch", description="'N epochs' or steps; also before the first and at the end"
-    )
-    log_every: int | None = Field(
-        default=None, ge=1, description="steps between train_loss alone; null: at evaluations only"
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _one_length(cls, values: dict[str, Any]) -> dict[str, Any]:
-        epochs, steps = values.get("epochs"), values.get("steps")
-        if epochs is not None and steps is not None:
-            message = f"either epochs or steps, got epochs {epochs!r} and steps {steps!r}."
-            raise refusal(("steps",), f"{message} Set one of them to null.", steps)
-        return values if (epochs, steps) != (None, None) else {**values, "epochs": 1.0}
-
-    def pace(self, samples: int) -> Pace:
-        """Returns the length of training in updates, incomplete batches being left out.
-
-        Args:
-            samples: Size of the training set, at least `batch_size · accumulate`.
-        """
-        return Pace(
-            steps_per_epoch=samples // (self.batch_size * self.accumulate),
-            epochs=self.epochs,
-            steps=self.steps,
-            evaluate_every=self.evaluate_every,
-            log_every=self.log_every,
-        )
 
 
 def _norm_or_default(value: object, info: ValidationInfo) -> object:
@@ -173,6 +130,11 @@ class Config(Program):
         return self.task.score_metric
 
     @property
+    def pace(self) -> Pace:
+        """The length of training in updates, and when it evaluates."""
+        return self.train.pace(self.task.samples[0])
+
+    @property
     def default_norm(self) -> Kind:
         """The model's."""
         return load("workloads.norms", self.model.default_norm)()
@@ -192,6 +154,18 @@ class Config(Program):
     def check(self, data_dir: Path | None = None, *, files: Sequence[Path] = ()) -> None:
         """Raises DataError where files of the task are missing or wrong."""
         self.task.check(data_dir)
+
+    def fits_devices(self, count: int) -> None:
+        """Raises ValueError where slices of a batch would not add up to the training of a whole."""
+        usual = load("workloads.norms", self.model.default_norm)()
+        norms = (self.norm,) if self.norm.site == "all" else (self.norm, usual)
+        check_division(
+            (*norms, self.activation),
+            task=self.task,
+            recipe=self.train,
+            batch_size=self.train.batch_size,
+            count=count,
+        )
 
     def build(self) -> "Supervised":
         """Returns the training."""
@@ -220,17 +194,20 @@ class Supervised:
             DataError: Files of the task are missing or wrong.
             CheckpointError: The state's checkpoint is not one of this workload.
         """
+        if state.devices > 1:
+            yield from Several(self.config, pace=self.config.pace).train(state)
+            return
         config, train, clock = self.config, self.config.train, self._clock
         streams.seed_all(config.seed)
         with state.stopwatch("data"):
             data = config.task.build(state.data_dir, seed=config.seed).to(state.device)
-        pace = train.pace(config.task.samples[0])
+        pace = config.pace
         with state.stopwatch("start"):
             model = self._model().to(state.device)
         optimizer = train.optimizer.build(list(model.named_parameters()))
         constrain(model, optimizer)
         rates = [group["lr"] for group in optimizer.param_groups]
-        weights, running = Weights(model), Running(state.device)
+        weights, running = Weights(model), Running(state.device, share=state.share)
         objective = config.task.objective(state.device)
         order = Order(
             data.train,
@@ -238,6 +215,7 @@ class Supervised:
             accumulate=train.accumulate,
             seed=config.seed,
             device=state.device,
+            share=state.share,
             timed=lambda: state.stopwatch("data"),
         )
         updates = Updates(
@@ -247,10 +225,12 @@ class Supervised:
             loss=objective.loss,
             seed=config.seed,
             device=state.device,
+            share=state.share,
         )
         state.steps_per_epoch, state.steps = pace.steps_per_epoch, pace.total
         state.attach(model=model, optimizer=optimizer, weights=weights, running=running)
-        state.attach(**objective.parts)
+        state.attach(**objective.parts, **state.share.parts)
+        state.share.part_streams(config.seed)
         if not state.resumed:
             yield self._evaluated(0, pace, model, data, weights, state)
         for update in range(state.step, pace.total):
@@ -282,7 +262,9 @@ class Supervised:
     def _evaluated(
         self, step: int, pace: Pace, model: nn.Module, data: Data, weights: Weights, state: State
     ) -> Progress:
-        """Returns all measures at a step."""
+        """Returns all measures at a step, of which only the leader knows any."""
+        if not state.share.leads:
+            return Progress(step)
         every = self.config.gradients_at == "evaluations" or step in (0, pace.total)
         with state.stopwatch("evaluate"):
             scores, activity = evaluate(

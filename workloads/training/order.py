@@ -12,6 +12,7 @@ from torch import Tensor
 
 from workloads import streams
 from workloads.tasks import Split
+from workloads.training.share import Share
 
 __all__ = ["Order"]
 
@@ -27,6 +28,7 @@ class Order:
         accumulate: int = 1,
         seed: int,
         device: str,
+        share: Share | None = None,
         timed: Callable[[], AbstractContextManager[Any]] = nullcontext,
     ) -> None:
         """Takes the samples.
@@ -37,6 +39,7 @@ class Order:
             accumulate: Batches per update.
             seed: Of the workload.
             device: torch's name of the one to train on.
+            share: Which part of each batch is taken; None: all of it.
             timed: Surrounds the fetching of each batch.
         """
         self._split, self._size, self._seed = split, batch_size, seed
@@ -44,6 +47,7 @@ class Order:
         self._epoch = -1
         self._batches: tuple[Tensor, ...] = ()
         self._device = torch.device(split.indices_on(device))
+        self._share = share or Share()
         self._timed = timed
 
     def batch(self, number: int) -> tuple[Tensor, Tensor]:
@@ -57,4 +61,4 @@ class Order:
                     order = order.pin_memory().to(self._device, non_blocking=True)
                 self._batches = torch.split(order, self._size)
                 self._epoch = epoch
-            return self._split.batch(self._batches[position])
+            return self._split.batch(self._share.part(self._batches[position]))

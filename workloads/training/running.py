@@ -9,14 +9,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from workloads.training.share import Share
+
 __all__ = ["Running"]
 
 
 class Running:
     """Sums since the last report; the loss stays on the device until then."""
 
-    def __init__(self, device: str) -> None:
-        """Args: device: torch's name of the one that losses are on."""
+    def __init__(self, device: str, *, share: Share | None = None) -> None:
+        """Args: device: torch's name of the one that losses are on. share: None: all of them."""
+        self._share = share or Share()
         self._loss = torch.zeros((), dtype=torch.float64, device=device)
         self._steps, self._seconds = 0, 0.0
 
@@ -38,7 +41,7 @@ class Running:
     def take(self, clock: Callable[[], float]) -> dict[str, float]:
         """Returns the means and starts anew; waits for the device, which is part of the time."""
         started = clock()
-        total = float(self._loss)
+        total = float(self._share.mean(self._loss))
         seconds = self._seconds + clock() - started
         means = {"train_loss": total / self._steps, "step_time_s": seconds / self._steps}
         self._loss.zero_()

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from workloads.kinds import Part
 from workloads.training.mixing import Mix, mix
+from workloads.training.share import Share, averages_at
 
 __all__ = ["Recipe", "Updates"]
 
@@ -75,6 +76,7 @@ class Updates:
         loss: Callable[[Tensor, Tensor], Tensor],
         seed: int,
         device: str,
+        share: Share | None = None,
     ) -> None:
         """Takes what is trained; nothing is trained yet.
 
@@ -85,12 +87,13 @@ class Updates:
             loss: From outputs and targets to the mean over a batch.
             seed: Of the workload.
             device: torch's name of it.
+            share: Whose gradients are averaged; None: its own alone.
         """
         self._recipe, self._model, self._optimizer = recipe, model, optimizer
         self._loss, self._seed, self._device = loss, seed, torch.device(device).type
-        self._forward: Callable[[Tensor], Tensor] = model
+        self._joined = self._forward = (share or Share()).joined(model)
         if recipe.compiler is not None:
-            compiled: Any = torch.compile(model, backend=recipe.compiler)
+            compiled: Any = torch.compile(self._joined, backend=recipe.compiler)
             self._forward = compiled
 
     def run(self, update: int, batches: Batches) -> Tensor:
@@ -102,10 +105,12 @@ class Updates:
         """
         recipe, total = self._recipe, None
         self._optimizer.zero_grad(set_to_none=True)
-        for number in range(update * recipe.accumulate, (update + 1) * recipe.accumulate):
-            with self._precision():
-                loss = self._batch_loss(number, batches) / recipe.accumulate
-            loss.backward()  # type: ignore[no-untyped-call]
+        first, end = update * recipe.accumulate, (update + 1) * recipe.accumulate
+        for number in range(first, end):
+            with averages_at(self._joined, last=number == end - 1):
+                with self._precision():
+                    loss = self._batch_loss(number, batches) / recipe.accumulate
+                loss.backward()  # type: ignore[no-untyped-call]
             total = loss.detach() if total is None else total + loss.detach()
         if recipe.clip_grad_norm is not None:
             nn.utils.clip_grad_norm_(self._model.parameters(), recipe.clip_grad_norm)
