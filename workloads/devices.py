@@ -5,7 +5,7 @@ Must never know who gives devices out.
 
 import torch
 
-__all__ = ["gpu_device", "gpus"]
+__all__ = ["check_count", "gpu_device", "gpus"]
 
 
 def gpu_device() -> str:
@@ -20,6 +20,20 @@ def gpu_device() -> str:
             " Install torch with CUDA on this worker, or run with --gpu 0."
         )
     return "cuda:0"
+
+
+def check_count(wanted: int) -> None:
+    """Finds out before anything starts that there are fewer GPUs than one training is to use.
+
+    Raises:
+        RuntimeError: there are.
+    """
+    seen = torch.cuda.device_count()
+    if seen < wanted:
+        raise RuntimeError(
+            f"gpu: a trial with resources.gpu {wanted} needs that many devices that torch can use,"
+            f" got {seen}. Run with --gpu {max(seen, 1)}, or look at CUDA_VISIBLE_DEVICES."
+        )
 
 
 def gpus() -> list[str]:

@@ -215,13 +215,16 @@ def add_folder(path: str | Path) -> None:
     for file in inside:
         for other in [here, *_folders]:
             rival = other / file.parent.name / file.name
-            is_kind = _NAME.fullmatch(file.stem) and rival.exists()
-            if is_kind and rival.read_bytes() != file.read_bytes():
+            if _is_kind(file) and rival.exists() and rival.read_bytes() != file.read_bytes():
                 raise ValueError(
                     f"{file}: a kind's name is free for one file only, got that of {rival}."
                     " Rename the file."
                 )
     _folders.append(folder)
+
+
+def _is_kind(file: Path) -> bool:
+    return _NAME.fullmatch(file.stem) is not None
 
 
 def folders() -> list[Path]:

@@ -8,27 +8,19 @@ from __future__ import annotations
 import gc
 import os
 import platform
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, Protocol
 
 import torch
 
 from workloads import streams
+from workloads.checkpoint_file import FILES, CheckpointError, differences, read, write
 from workloads.stopwatch import Stopwatch
 from workloads.training.share import Share
 
 __all__ = ["CheckpointError", "Part", "State", "isolated", "reset_process"]
-
-_FILE = "state.pt"
-_FILES = "files"
-_FORMAT = 1
-
-
-class CheckpointError(RuntimeError):
-    """A checkpoint that is missing, torn, or not one of this program."""
 
 
 class Part(Protocol):
@@ -52,14 +44,16 @@ class State:
 
     Attributes:
         device: torch's name of the device to train on, such as `cpu` or `cuda:0`.
-        devices: how many such devices one training is to use.
+        devices: How many such devices one training is to use.
         share: Which part of it this process has; all, unless a program divided it up.
-        threads: CPU threads to train with; on resume those of the checkpoint.
+        threads: CPU threads to train with, of all its processes together; on resume those of the
+            checkpoint.
         data_dir: Folder of the full data sets, or None.
         step: Optimizer updates done; 0 is before any.
         steps_per_epoch: Set by programs that have epochs.
         steps: Length of the whole training, set by programs that know it.
         resumed: Whether this attempt goes on from a checkpoint.
+        resume_from: The folder of that checkpoint, or None.
         mismatches: One sentence for each way in which this machine differs from the one that
             saved; where it is empty, a CPU attempt goes on bit for bit.
         sources: Folder that holds what the sweep file lists under `files`, or None.
@@ -67,6 +61,8 @@ class State:
         resumed_files: The copy in the checkpoint that this attempt goes on from, or None.
         savable: Whether a checkpoint at this very step would be whole, set by programs that say
             when; None: at any step.
+        written_by: What writes checkpoints instead, set by programs that have other processes
+            train; None: this state does.
         leaving: Set by whoever iterates: such a program should save itself and end.
         stopwatch: Where seconds go; `with state.stopwatch("data"):` tells what a block is for.
             What a program does not tell of counts as `train`.
@@ -98,22 +94,25 @@ class State:
         self.files: Path | None = None
         self.resumed_files: Path | None = None
         self.savable: bool | None = None
+        self.written_by: Callable[[Path], None] | None = None
         self.leaving = False
         self.step = 0
         self.steps_per_epoch: int | None = None
         self.steps: int | None = None
         self.resumed = resume_from is not None
+        self.resume_from = resume_from
         self.mismatches: list[str] = []
         self.stopwatch = stopwatch or Stopwatch()
         self._parts: dict[str, Part] = {}
         self._saved: dict[str, Any] | None = None
         if resume_from is not None:
-            self._saved = _read(resume_from / _FILE)
-            copied = resume_from / _FILES
-            self.resumed_files = copied if copied.is_dir() else None
+            self._saved = read(resume_from)
+            if (resume_from / FILES).is_dir():
+                self.resumed_files = resume_from / FILES
             self.step = int(self._saved["step"])
-            self.threads = int(self._saved["environment"]["threads"])
-            self.mismatches = _differences(self._saved["environment"], self.environment())
+            then = {"devices": 1, **self._saved["environment"]}  # Earlier versions did not say so.
+            self.threads = int(then["threads"])
+            self.mismatches = differences(then, self.environment())
 
     def attach(self, **parts: Part) -> None:
         """Makes parts belong to the state and, on resume, loads them and the RNG streams.
@@ -125,7 +124,7 @@ class State:
         Raises:
             CheckpointError: The checkpoint has no such part, or the part refuses it.
         """
-        torch.set_num_threads(self.threads)
+        torch.set_num_threads(max(1, self.threads // self.share.size))
         self._parts |= parts
         if self._saved is None:
             return
@@ -145,91 +144,50 @@ class State:
                 ) from refused
         streams.restore(self._saved["streams"])
 
+    def part_streams(self, seed: int) -> None:
+        """Gives each of several processes random streams of its own; call it behind `attach`.
+
+        Args:
+            seed: Of the workload.
+        """
+        saved = [] if self._saved is None else self._saved.get("shares", [])
+        self.share.part_streams(saved, seed=seed, step=self.step)
+
     def save(self, directory: Path) -> None:
         """Writes the checkpoint into an existing directory; it is durable on return.
 
         The directory must be private to the caller until this returns: renaming it into its place
-        is what makes the checkpoint appear whole.
+        is what makes the checkpoint appear whole. Of several processes that share a training all
+        must ask; the first alone writes, and nobody looks at the others' directory.
 
         Raises:
             OSError: the disk is full, or refuses.
         """
+        if self.written_by is not None:
+            self.written_by(directory)
+            return
+        own = streams.snapshot(cuda=self.device.startswith("cuda"))
         content = {
-            "format": _FORMAT,
             "step": self.step,
             "parts": {name: part.state_dict() for name, part in self._parts.items()},
-            "streams": streams.snapshot(cuda=self.device.startswith("cuda")),
+            "streams": own,
+            "shares": self.share.gathered(own) if self.share.size > 1 else [],
             "environment": self.environment(),
         }
-        with (directory / _FILE).open("wb") as file:
-            _save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        if self.files is not None:
-            _copy(self.files, directory / _FILES)
-        _sync(directory)
+        if self.share.leads:
+            write(content, directory, files=self.files)
 
     def environment(self) -> dict[str, Any]:
         """Returns what the numbers depend on besides the workload; saved with the checkpoint."""
         cuda = self.device.startswith("cuda")
         return {
             "torch": str(torch.__version__),
+            "devices": self.devices,
             "threads": self.threads,
             "cpu": _cpu_model(),
             "vectors": torch.backends.cpu.get_cpu_capability(),
             "device": torch.cuda.get_device_name(self.device) if cuda else "cpu",
         }
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Copies a folder, durably."""
-    shutil.copytree(source, target)
-    for path in [target, *target.rglob("*")]:
-        _sync(path)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _save(content: dict[str, Any], file: BinaryIO) -> None:
-    try:
-        torch.save(content, file)
-    except RuntimeError as error:
-        # Of a write that failed torch says that its archive is out of order.
-        if isinstance(error.__context__, OSError):
-            raise error.__context__ from None
-        raise
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as broken:
-        raise CheckpointError(
-            f"{path}: needs a whole checkpoint, got {type(broken).__name__}: {broken}."
-            " Delete its folder to resume from an earlier one."
-        ) from broken
-    if not isinstance(content, dict) or content.get("format") != _FORMAT:
-        found = content.get("format") if isinstance(content, dict) else type(content).__name__
-        raise CheckpointError(
-            f"{path}: needs checkpoint format {_FORMAT}, got {found!r}."
-            " Delete its folder to train from the start."
-        )
-    return content
-
-
-def _differences(saved: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    return [
-        f"{name} was {saved[name]!r} when the checkpoint was saved and is {now[name]!r} now:"
-        " the last digits may differ from an undisturbed run"
-        for name in now
-        if saved.get(name) != now[name]
-    ]
 
 
 def _cpu_model() -> str:

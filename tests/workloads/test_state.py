@@ -124,6 +124,32 @@ def test_another_machine_is_told(saved: Path, monkeypatch: pytest.MonkeyPatch) -
     assert "'another processor' now" in sentence
 
 
+def test_another_number_of_devices_is_told_and_refuses_nothing(saved: Path) -> None:
+    state = State(devices=2, resume_from=saved)
+    (sentence,) = state.mismatches
+    assert "devices was 1" in sentence
+    assert "is 2 now" in sentence
+    state.attach(total=Sum())
+
+
+def test_a_checkpoint_that_names_no_devices_was_saved_on_one(saved: Path) -> None:
+    content = torch.load(saved / "state.pt", weights_only=True)
+    del content["environment"]["devices"], content["shares"]
+    torch.save(content, saved / "state.pt")
+    state = State(resume_from=saved)
+    state.attach(total=Sum())
+    state.part_streams(0)
+    assert state.mismatches == []
+
+
+def test_what_others_write_is_left_to_them(tmp_path: Path) -> None:
+    state, seen = State(), []
+    state.written_by = seen.append
+    state.save(tmp_path)
+    assert seen == [tmp_path]
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_environment_is_told() -> None:
     environment = State(threads=3).environment()
     assert environment["threads"] == 3

@@ -2,11 +2,12 @@
 
     torchrun ... --module workloads.programs._rank FOLDER
 
-FOLDER holds `task.json`, what to train and how, and `checkpoint`, what to go on from and where to
-save. The leader prints a line of progress after each step, and then all wait until it reads the
-next order from its standard input: `n` for next, `s` to save first, answered by one more line. What
-a process raises stands in `failure`, the first one's. All end at once when whoever holds the other
-end of that input does. Must never know who that is.
+FOLDER holds `task.json`, what to train, how, and what to go on from. The leader prints a line of
+progress after each step, and then all wait until it reads the next order from its standard input, a
+line of JSON: `null` to go on, or the folder into which to save first, answered by one more line.
+What a process raises stands in `failure`, the first one's; what the others notice of its end stands
+in `heard`. All end at once when whoever holds the other end of that input does, or
+torch.distributed.run. Must never know who that is.
 """
 
 from __future__ import annotations
@@ -17,65 +18,68 @@ import os
 import select
 import sys
 import threading
+import traceback
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 if TYPE_CHECKING:
     from workloads.config import Progress
     from workloads.state import State
     from workloads.training.share import Share
 
-_NEXT, _SAVE = b"n", b"s"
-_LONGEST = timedelta(days=7)
+_LONGEST: Final = timedelta(days=7)
 """A wait for the leader, which may evaluate meanwhile; a dead one is noticed otherwise."""
+_TAIL: Final = 2000
+"""Characters of a traceback that are told."""
 
 
 def main(folder: Path) -> None:
     """Trains, or says why not."""
     rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-    threading.Thread(target=_end_with_input, daemon=True).start()
-    if rank:
-        os.dup2(2, 1)  # Only the leader's words are progress.
+    threading.Thread(target=_end_with_others, daemon=True).start()
+    told = os.fdopen(os.dup(1), "w") if rank == 0 else None
+    os.dup2(2, 1)  # Whatever else is printed is no progress.
     task = json.loads((folder / "task.json").read_text())
     if task["gpu"]:
         _see_one_device(rank)
     try:
-        _train(folder, task, _meet(folder, rank, size, gpu=task["gpu"]))
-    except Exception as error:
-        if not _is_anothers(error):
-            with contextlib.suppress(FileExistsError), (folder / "failure").open("x") as file:
-                json.dump({"type": type(error).__name__, "message": str(error)}, file)
-        raise
+        _train(task, _meet(folder, rank, size, gpu=task["gpu"]), told)
+    except (Exception, SystemExit) as error:
+        _tell(error, folder, rank)
+        traceback.print_exc()
+        os._exit(1)  # Whatever it raised, and without waiting for what connects the processes.
 
 
-def _train(folder: Path, task: dict[str, Any], share: Share) -> None:
-
+def _train(task: dict[str, Any], share: Share, told: TextIO | None) -> None:
     from workloads.config import validate
     from workloads.kinds import add_folder
     from workloads.state import State, isolated
 
     for kinds in task["kinds"]:
         add_folder(kinds)
-    checkpoint = folder / "checkpoint"
-    with isolated(seed=task["workload"]["seed"], threads=task["threads"]):
+    with isolated(seed=task["workload"]["seed"], threads=max(1, task["threads"] // share.size)):
         state = State(
             device="cuda:0" if task["gpu"] else "cpu",
+            devices=share.size,
+            share=share,
             threads=task["threads"],
             data_dir=Path(task["data_dir"]) if task["data_dir"] else None,
-            resume_from=checkpoint if task["resumed"] else None,
-            share=share,
+            resume_from=Path(task["resume_from"]) if task["resume_from"] else None,
         )
         for progress in validate(task["workload"]).build().train(state):
-            _report(progress, share)
-            _obey(state, share, checkpoint)
+            if told is not None:
+                _print(told, _line(progress))
+            _obey(state, told)
     share.part_company()
 
 
-def _end_with_input() -> None:
-    """Ends this process when the last one that could write to its input is gone."""
+def _end_with_others() -> None:
+    """Ends this process when the last one that could write to its input is gone, or its parent."""
     watch = select.poll()
     watch.register(0, 0)
+    with contextlib.suppress(AttributeError, OSError):  # Not every system knows such descriptors.
+        watch.register(os.pidfd_open(os.getppid()), select.POLLIN)
     watch.poll()
     os._exit(1)
 
@@ -86,12 +90,29 @@ def _see_one_device(rank: int) -> None:
     os.environ["CUDA_VISIBLE_DEVICES"] = given.split(",")[rank] if given else str(rank)
 
 
-def _is_anothers(error: Exception) -> bool:
-    """Whether it only says that another process is gone."""
+def _tell(error: BaseException, folder: Path, rank: int) -> None:
+    """Keeps what was raised, whole or not at all; of several the first."""
+    told: dict[str, Any] = {
+        "type": type(error).__name__,
+        "message": str(error),
+        "traceback": "".join(traceback.format_exception(error))[-_TAIL:],
+    }
+    if isinstance(error, OSError) and error.errno is not None:
+        told |= {"errno": error.errno, "message": error.strerror}
+    beside = folder / f"raised-{rank}"
+    beside.write_text(json.dumps(told))
+    with contextlib.suppress(FileExistsError):
+        os.link(beside, folder / ("heard" if _is_anothers(error) else "failure"))
+
+
+def _is_anothers(error: BaseException) -> bool:
+    """Whether it only says that the connection to another process is lost."""
+    if not isinstance(error, RuntimeError):
+        return False
     from torch import distributed
 
-    sign = isinstance(error, distributed.DistError) or "gloo" in str(error) or "NCCL" in str(error)
-    return sign and isinstance(error, RuntimeError)
+    text = str(error).lower()
+    return isinstance(error, distributed.DistError) or "gloo" in text or "nccl" in text
 
 
 def _meet(folder: Path, rank: int, size: int, *, gpu: bool) -> Share:
@@ -102,7 +123,7 @@ def _meet(folder: Path, rank: int, size: int, *, gpu: bool) -> Share:
 
     distributed.init_process_group(
         "nccl" if gpu else "gloo",
-        init_method=f"file://{folder}/meeting",
+        store=distributed.FileStore(str(folder / "meeting"), size),  # type: ignore[attr-defined]
         rank=rank,
         world_size=size,
     )
@@ -110,26 +131,32 @@ def _meet(folder: Path, rank: int, size: int, *, gpu: bool) -> Share:
     return Share(rank, size, control=control)
 
 
-def _report(progress: Progress, share: Share) -> None:
-    if share.leads:
-        _print({**progress.metrics, "layers": progress.layers, "step": progress.step})
+def _line(progress: Progress) -> dict[str, Any]:
+    return {**progress.metrics, "layers": progress.layers, "step": progress.step}
 
 
-def _print(line: dict[str, Any]) -> None:
-    print(json.dumps(line), flush=True)
+def _print(told: TextIO, line: dict[str, Any]) -> None:
+    print(json.dumps(line), file=told, flush=True)
 
 
-def _obey(state: State, share: Share, checkpoint: Path) -> None:
+def _obey(state: State, told: TextIO | None) -> None:
     """Waits for orders until one says to go on."""
     while True:
-        order = share.told(ord(os.read(0, 1) or _NEXT) if share.leads else 0)
-        if order != ord(_SAVE):
+        folder = None if told is None else _order()
+        if not state.share.told(order=folder is not None):
             return
-        share.gather_streams(cuda=state.device != "cpu")
-        if share.leads:
-            checkpoint.mkdir(exist_ok=True)
-            state.save(checkpoint)
-            _print({"step": state.step, "checkpoint": True})
+        state.save(Path(folder or os.devnull))
+        if told is not None:
+            _print(told, {"step": state.step, "checkpoint": True})
+
+
+def _order() -> str | None:
+    """The next order: a folder to save into, None to go on."""
+    line = sys.stdin.readline()
+    if not line:
+        os._exit(1)  # Nobody is there any more.
+    folder: str | None = json.loads(line)
+    return folder
 
 
 if __name__ == "__main__":

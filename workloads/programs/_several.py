@@ -3,15 +3,14 @@
 Must never know what is trained, who iterates, or where progress goes.
 
 The processes are started and watched by torch.distributed.run: if one dies, it ends them all, and
-the training with them. They go one step at a time, at the pace of whoever iterates, and save
-themselves into the folder that every checkpoint takes a copy of.
+the training with them. They go one step at a time, at the pace of whoever iterates, and write
+checkpoints as one process would, so that any number of devices goes on from them.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -20,16 +19,20 @@ from typing import Any, Final
 
 import torch
 
+from workloads.checkpoint_file import CheckpointError
 from workloads.config import Program, Progress
 from workloads.data.files import DataError
+from workloads.devices import check_count
 from workloads.kinds import canonical, folders
 from workloads.pace import Pace
 from workloads.programs._lines import Line, Script
-from workloads.state import CheckpointError, State
+from workloads.state import State
+from workloads.stopwatch import Stopwatch
 
 __all__ = ["RankError", "RankLostError", "Several"]
 
-_RANK = "workloads.programs._rank"
+_RANK: Final = "workloads.programs._rank"
+_PREFIX: Final = "cliffsweep-"
 
 
 class RankError(RuntimeError):
@@ -37,7 +40,7 @@ class RankError(RuntimeError):
 
 
 class RankLostError(RuntimeError):
-    """One of the processes was ended from outside."""
+    """One of the processes was ended from outside, or they lost each other."""
 
 
 _SAME: Final[dict[str, type[Exception]]] = {
@@ -45,6 +48,8 @@ _SAME: Final[dict[str, type[Exception]]] = {
     for each in (torch.OutOfMemoryError, MemoryError, CheckpointError, DataError)
 }
 """What is raised here as it was there."""
+_END: Final = Line(-1)
+"""No line: there are no more."""
 
 
 class Several:
@@ -55,38 +60,61 @@ class Several:
         self._config, self._pace = config, pace
 
     def train(self, state: State) -> Iterator[Progress]:
-        """Yields what the leader yields, and nothing new while it works.
+        """Yields what the leader yields, and nothing new twice a second while it works.
+
+        The stopwatch counts all until the first progress as `start`, what follows as training.
 
         Raises:
             RankError: A process failed, which ended the others.
             RankLostError: A process vanished, which ended the others.
+            RuntimeError: There are fewer devices.
         """
+        if state.device != "cpu":
+            check_count(state.devices)
         state.steps_per_epoch, state.steps = self._pace.steps_per_epoch, self._pace.total
-        with tempfile.TemporaryDirectory(prefix="cliffsweep-") as name:
+        # A process that is about to end may write there to the last.
+        with tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True) as name:
             folder = Path(name)
-            state.files = folder / "checkpoint"
-            if state.resumed_files is not None:
-                shutil.copytree(state.resumed_files, state.files)
             (folder / "task.json").write_text(json.dumps(self._task(state)))
             script = Script(
                 _words(folder, state.devices),
-                folder=folder,
+                folder=Path.cwd(),
                 environment=_environment(state),
                 told=True,
             )
             with script:
-                lines = script.lines()
-                state.attach(ranks=_Ranks(script, lines))
-                yield from self._followed(script, lines, state)
+                ranks = _Ranks(script, folder)
+                state.written_by = ranks.save
+                yield from ranks.followed(state)
                 status = script.status()
             if status:
-                raise _reason(folder, script, status)
+                raise ranks.reason(status)
 
-    def _followed(
-        self, script: Script, lines: Iterator[Line | None], state: State
-    ) -> Iterator[Progress]:
+    def _task(self, state: State) -> dict[str, Any]:
+        def place(path: Path | None) -> str | None:
+            return None if path is None else str(path.absolute())
+
+        return {
+            "workload": canonical(self._config),
+            "kinds": [str(folder) for folder in folders()],
+            "gpu": state.device != "cpu",
+            "threads": state.threads,
+            "data_dir": place(state.data_dir),
+            "resume_from": place(state.resume_from),
+        }
+
+
+class _Ranks:
+    """The processes while they train."""
+
+    def __init__(self, script: Script, folder: Path) -> None:
+        self._script, self._folder = script, folder
+        self._lines = script.lines()
+
+    def followed(self, state: State) -> Iterator[Progress]:
+        """Yields progress, and lets them go on once whoever iterates does."""
         last = state.step if state.resumed else -1
-        for line in lines:
+        for line in self._timed(state.stopwatch):
             # Between two steps nothing can be saved, at one everything.
             state.savable = None if line is not None else False
             if line is None:
@@ -94,49 +122,57 @@ class Several:
                 continue
             last = state.step = line.step
             yield Progress(line.step, line.metrics, line.layers)
-            script.tell(b"n")
+            self._script.tell(b"null\n")
 
-    def _task(self, state: State) -> dict[str, Any]:
-        return {
-            "workload": canonical(self._config),
-            "kinds": [str(folder) for folder in folders()],
-            "gpu": state.device != "cpu",
-            "threads": max(1, state.threads // state.devices),
-            "data_dir": str(state.data_dir) if state.data_dir else None,
-            "resumed": state.resumed,
-        }
+    def _timed(self, stopwatch: Stopwatch) -> Iterator[Line | None]:
+        """Passes lines on; what comes before the first progress is no training."""
+        phase = "start"
+        while True:
+            with stopwatch(phase):
+                line = next(self._lines, _END)
+            if line is _END:
+                return
+            phase = phase if line is None else "train"
+            yield line
 
+    def save(self, directory: Path) -> None:
+        """Has them write a checkpoint into a directory.
 
-def _reason(folder: Path, script: Script, status: int) -> Exception:
-    """What the process raised that failed first."""
-    try:
-        failure = json.loads((folder / "failure").read_text())
-    except FileNotFoundError:
-        return RankLostError(
-            f"the processes of a training end with status 0, got {status}: one vanished. Look for"
-            f" a signal or a lack of memory. Last words: {script.last_words()}"
-        )
-    name, message = failure["type"], failure["message"]
-    return _SAME[name](message) if name in _SAME else RankError(f"{name}: {message}")
-
-
-class _Ranks:
-    """What a checkpoint needs of the processes: that they save themselves."""
-
-    def __init__(self, script: Script, lines: Iterator[Line | None]) -> None:
-        self._script, self._lines = script, lines
-
-    def state_dict(self) -> dict[str, Any]:
-        """Has them save themselves; what they wrote is among the checkpoint's files."""
-        self._script.tell(b"s")
+        Raises:
+            OSError: the disk is full, or refuses.
+            RankError: one of them failed.
+            RankLostError: one of them vanished.
+        """
+        self._script.tell(json.dumps(str(directory.absolute())).encode() + b"\n")
         if not any(line is not None and line.checkpoint for line in self._lines):
-            raise RankError(
-                f"processes save themselves, got their end: {self._script.last_words()}"
-            )
-        return {}
+            raise self.reason(self._script.status())
 
-    def load_state_dict(self, state_dict: dict[str, Any], /) -> None:
-        """Takes nothing: they find their checkpoint in its folder."""
+    def reason(self, status: int) -> Exception:
+        """What the process raised that failed first."""
+        failure = self._told("failure")
+        if failure is None:
+            heard = self._told("heard") or {"message": self._script.last_words()}
+            return RankLostError(
+                f"the processes of a training end with status 0, got {status}: one vanished, or"
+                " they lost each other. Look for a signal, and for a lack of memory or of /dev/shm."
+                f" Last words: {heard['message']}"
+            )
+        kind, message = failure["type"], failure["message"]
+        error: Exception = RankError(f"{kind}: {message}")
+        if "errno" in failure:
+            error = OSError(failure["errno"], message)
+        elif kind in _SAME:
+            error = _SAME[kind](message)
+        error.add_note(failure["traceback"].rstrip())
+        return error
+
+    def _told(self, name: str) -> dict[str, Any] | None:
+        """What a process left behind under that name."""
+        try:
+            found: dict[str, Any] = json.loads((self._folder / name).read_text())
+        except FileNotFoundError:
+            return None
+        return found
 
 
 def _words(folder: Path, devices: int) -> list[str]:
@@ -146,17 +182,16 @@ def _words(folder: Path, devices: int) -> list[str]:
         *("--nnodes", "1", "--nproc-per-node", f"{devices}", "--max-restarts", "0"),
         *("--rdzv-backend", "c10d", "--rdzv-endpoint", f"{folder}/rendezvous"),
         *("--rdzv-conf", "store_type=file", "--rdzv-id", "cliffsweep", "--local-addr", "127.0.0.1"),
-        *("--module", _RANK, str(folder)),
+        *("--log-dir", f"{folder}/logs", "--module", _RANK, str(folder)),
     ]
 
 
 def _environment(state: State) -> dict[str, str]:
-    """This process's, with all traffic among the processes kept on this machine."""
-    root = str(Path(__file__).parents[2])
-    path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
+    """This process's, with its modules, and all traffic among the processes on this machine."""
     return {
         **os.environ,
-        "PYTHONPATH": path,
+        "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path),
+        "PYTHONSAFEPATH": "1",
         "PYTHONUNBUFFERED": "1",
         "OMP_NUM_THREADS": str(max(1, state.threads // state.devices)),
         "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",

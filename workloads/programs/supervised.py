@@ -194,7 +194,7 @@ class Supervised:
             DataError: Files of the task are missing or wrong.
             CheckpointError: The state's checkpoint is not one of this workload.
         """
-        if state.devices > 1:
+        if state.devices > state.share.size:
             yield from Several(self.config, pace=self.config.pace).train(state)
             return
         config, train, clock = self.config, self.config.train, self._clock
@@ -229,8 +229,8 @@ class Supervised:
         )
         state.steps_per_epoch, state.steps = pace.steps_per_epoch, pace.total
         state.attach(model=model, optimizer=optimizer, weights=weights, running=running)
-        state.attach(**objective.parts, **state.share.parts)
-        state.share.part_streams(config.seed)
+        state.attach(**objective.parts)
+        state.part_streams(config.seed)
         if not state.resumed:
             yield self._evaluated(0, pace, model, data, weights, state)
         for update in range(state.step, pace.total):

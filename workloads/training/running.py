@@ -24,12 +24,19 @@ class Running:
         self._steps, self._seconds = 0, 0.0
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns the sums."""
-        return {"loss": self._loss, "steps": self._steps, "seconds": self._seconds}
+        """Returns the sums; of several processes all must ask."""
+        sums = {"loss": self._loss, "steps": self._steps, "seconds": self._seconds}
+        if self._share.size == 1:
+            return sums
+        losses = self._share.gathered(float(self._loss))
+        mean = torch.tensor(sum(losses) / len(losses), dtype=torch.float64)
+        return {**sums, "loss": mean, "losses": losses}
 
     def load_state_dict(self, state_dict: dict[str, Any], /) -> None:
-        """Takes sums saved earlier."""
-        self._loss.copy_(state_dict["loss"])
+        """Takes sums saved earlier; those of another number of processes count as their mean."""
+        losses = state_dict.get("losses", [])
+        same = len(losses) == self._share.size > 1
+        self._loss.fill_(float(losses[self._share.rank] if same else state_dict["loss"]))
         self._steps, self._seconds = state_dict["steps"], state_dict["seconds"]
 
     def add(self, loss: Tensor, seconds: float) -> None:

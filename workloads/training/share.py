@@ -7,17 +7,19 @@ update is that of the whole batch up to rounding. Weights and the optimizer's st
 all of them, random streams are each one's own. Process 0 leads: it alone evaluates and reports.
 """
 
-from collections.abc import Callable, Mapping
+import io
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
+from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 
 from workloads import streams
 
-__all__ = ["Share"]
+__all__ = ["Share", "averages_at"]
 
 
 class Share:
@@ -33,17 +35,11 @@ class Share:
         """
         self.rank, self.size = rank, size
         self._control = control
-        self._streams: list[Mapping[str, Any]] = []
 
     @property
     def leads(self) -> bool:
         """Whether this process evaluates and reports."""
         return self.rank == 0
-
-    @property
-    def parts(self) -> dict[str, "Share"]:
-        """What a checkpoint needs of it, by name: nothing with one process."""
-        return {} if self.size == 1 else {"share": self}
 
     def part(self, indices: Tensor) -> Tensor:
         """Returns this process's slice of a batch's (samples,), samples a multiple of `size`."""
@@ -61,42 +57,54 @@ class Share:
             value /= self.size
         return value
 
-    def told(self, order: int) -> int:
-        """Returns what the leader was told; all must ask, the others with any number."""
+    def told(self, *, order: bool) -> bool:
+        """Returns what the leader was told; all must ask, the others with any answer."""
         word = torch.tensor(order)
         distributed.broadcast(word, 0, group=self._control)
-        return int(word)
+        return bool(word)
 
-    def part_streams(self, seed: int) -> None:
-        """Gives each process random streams of its own, once all have drawn the same weights."""
-        if self._streams:
-            streams.restore(self._streams[self.rank])
-        elif self.size > 1:
-            streams.seed_all(streams.generator(seed, "rank", self.rank).initial_seed())
+    def gathered(self, own: Any) -> list[Any]:  # noqa: ANN401
+        """Returns what all processes have, tensors and builtins, by rank; all must ask.
 
-    def gather_streams(self, *, cuda: bool) -> None:
-        """Collects the streams of all processes for the next checkpoint; all must ask."""
-        found: list[Any] = [None] * self.size
-        distributed.all_gather_object(found, streams.snapshot(cuda=cuda), group=self._control)
-        self._streams = found
+        Nothing is unpickled: what comes through a socket is read as a checkpoint is.
+        """
+        if self.size == 1:
+            return [own]
+        file = io.BytesIO()
+        torch.save(own, file)
+        data = torch.frombuffer(bytearray(file.getvalue()), dtype=torch.uint8)
+        lengths = self._alike(torch.tensor([len(data)]))
+        padded = functional.pad(data, (0, int(torch.cat(lengths).max()) - len(data)))
+        found = zip(self._alike(padded), lengths, strict=True)
+        whole = (io.BytesIO(each[: int(length)].numpy().tobytes()) for each, length in found)
+        return [torch.load(each, weights_only=True) for each in whole]
+
+    def _alike(self, own: Tensor) -> list[Tensor]:
+        """Returns tensors of one shape, by rank."""
+        found = [torch.empty_like(own) for _ in range(self.size)]
+        distributed.all_gather(found, own, group=self._control)
+        return found
+
+    def part_streams(self, saved: Sequence[Mapping[str, Any]], *, seed: int, step: int) -> None:
+        """Gives each process random streams of its own, once all have drawn the same weights.
+
+        Args:
+            saved: Streams by rank, at the step from which the training goes on; those of another
+                number of processes are of no use, and new ones begin.
+            seed: Of the workload.
+            step: From which it goes on.
+        """
+        if self.size == 1:
+            return
+        if len(saved) == self.size:
+            streams.restore(saved[self.rank])
+        else:
+            own = streams.generator(seed, "rank", self.rank, step)
+            streams.seed_all(own.initial_seed())
 
     def part_company(self) -> None:
         """Ends what connects the processes; all must ask."""
         distributed.destroy_process_group()
-
-    def state_dict(self) -> dict[str, Any]:
-        """Returns the streams, by process."""
-        return {"streams": self._streams}
-
-    def load_state_dict(self, state_dict: dict[str, Any], /) -> None:
-        """Takes the streams of as many processes.
-
-        Raises:
-            ValueError: They were more or fewer.
-        """
-        if len(state_dict["streams"]) != self.size:
-            raise ValueError(f"{self.size} processes, got {len(state_dict['streams'])}")
-        self._streams = state_dict["streams"]
 
 
 def averages_at(forward: Callable[[Tensor], Tensor], *, last: bool) -> AbstractContextManager[Any]:
