@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -159,8 +160,9 @@ class _Run:
             training = validate(attempt.config).build()
             with self._writer(found) as writer:
                 if not attempt.stopped:
-                    steps = self._timed(training.train(found.state))
-                    stopped = yield from self._iterate(steps, found, writer)
+                    # What was raised may keep the program's frames; its processes end now.
+                    with closing(self._timed(training.train(found.state))) as steps:
+                        stopped = yield from self._iterate(steps, found, writer)
                 self.stopwatch.turn_to("write")  # What is left of this block: closing the writer.
         with self.stopwatch("checkpoint"):
             self._checkpoints.prune(keep=attempt.checkpoint_keep)
@@ -194,7 +196,7 @@ class _Run:
             raise leaving
         return None
 
-    def _timed(self, steps: Iterator[Progress]) -> Iterator[Progress]:
+    def _timed(self, steps: Iterator[Progress]) -> Generator[Progress]:
         """Passes progress on, and counts the program's own seconds as training."""
         self.stopwatch.turn_to("other")
         while True:
