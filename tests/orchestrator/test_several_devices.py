@@ -231,8 +231,8 @@ for progress in validate({WORKLOAD!r}).build().train(State(devices=2)):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("whom", ["parent", "leash"])
-def test_no_process_outlives_whoever_trains(whom):
+@pytest.mark.parametrize("first", [None, "leash", 1], ids=["parent", "leash", "stopped"])
+def test_no_process_outlives_whoever_trains(first):
     worker = subprocess.Popen(
         [sys.executable, "-c", SCRIPT], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
@@ -240,8 +240,8 @@ def test_no_process_outlives_whoever_trains(whom):
         assert worker.stdout.readline() == b"trains\n"
         found = everyone()
         assert set(found) == {0, 1, "watcher", "leash"}
-        if whom == "leash":
-            os.kill(found["leash"], signal.SIGKILL)
+        if first is not None:
+            os.kill(found[first], signal.SIGSTOP if first == 1 else signal.SIGKILL)
         worker.kill()
         worker.stdin.close()
     assert gone()

@@ -13,9 +13,11 @@ torch.distributed.run. Must never know who that is.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import select
+import signal
 import sys
 import threading
 import traceback
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 _LONGEST: Final = timedelta(days=7)
 """A wait for the leader, which may evaluate meanwhile; a dead one is noticed otherwise."""
+_DEATH_SIGNAL: Final = 1
+"""PR_SET_PDEATHSIG of prctl(2)."""
 _TAIL: Final = 2000
 """Characters of a traceback that are told."""
 
@@ -37,7 +41,8 @@ _TAIL: Final = 2000
 def main(folder: Path) -> None:
     """Trains, or says why not."""
     rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-    threading.Thread(target=_end_with_others, daemon=True).start()
+    _end_with_parent()
+    threading.Thread(target=_end_with_input, daemon=True).start()
     told = os.fdopen(os.dup(1), "w") if rank == 0 else None
     os.dup2(2, 1)  # Whatever else is printed is no progress.
     task = json.loads((folder / "task.json").read_text())
@@ -74,14 +79,18 @@ def _train(task: dict[str, Any], share: Share, told: TextIO | None) -> None:
     share.part_company()
 
 
-def _end_with_others() -> None:
-    """Ends this process when the last one that could write to its input is gone, or its parent."""
+def _end_with_input() -> None:
+    """Ends this process when the last one that could write to its input is gone."""
     watch = select.poll()
     watch.register(0, 0)
-    with contextlib.suppress(AttributeError, OSError):  # Not every system knows such descriptors.
-        watch.register(os.pidfd_open(os.getppid()), select.POLLIN)
     watch.poll()
     os._exit(1)
+
+
+def _end_with_parent() -> None:
+    """Has the kernel end this process with torch.distributed.run, even while it hangs."""
+    with contextlib.suppress(AttributeError, OSError):  # Linux alone knows how.
+        ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGKILL)
 
 
 def _see_one_device(rank: int) -> None:
