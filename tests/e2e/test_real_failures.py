@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -128,6 +129,8 @@ def test_a_lost_node_costs_an_attempt_and_nobodys_budget(tmp_path: Path) -> None
     file.write_text(LOST)
     done = subprocess.run(
         [sys.executable, "-c", _TWO_NODES, str(file), str(tmp_path), str(KINDS)],
+        # All raylets need one token: without it the later one's workers never come up.
+        env=os.environ | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(16)},
         capture_output=True,
         text=True,
         timeout=240,
