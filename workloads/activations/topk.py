@@ -106,7 +106,7 @@ class _LargestOfReLU(Function):
 
     What is above 0 ranks as its input does, so inputs are ranked: fewer of them are equal. The
     gradient is that of ReLU where the output, zeros of Top-K included, is above 0, without a mask:
-    a tenth of a step of a ResNet.
+    a twentieth of a step of a ResNet.
     """
 
     @staticmethod
