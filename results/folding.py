@@ -62,6 +62,13 @@ class AttemptFiles:
         """Whether the attempt has stored a row."""
         return bool(self._folded or self._loose)
 
+    @property
+    def last(self) -> int:
+        """The largest step stored, or taken over; −1 without any."""
+        stored = [*self._folded, *self._loose][-1:]
+        taken = -1 if self._resumed_from is None else self._resumed_from
+        return stored[0].last if stored else taken
+
     def add(self, rows: pa.Table, *, first: int, last: int) -> None:
         """Stores rows of the steps `first` to `last` as a new segment; durable on return."""
         self._drop_old()

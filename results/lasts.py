@@ -12,7 +12,7 @@ from results.columns import to_values
 from results.errors import SchemaError, StorageError
 from results.schema import decode
 from results.segments import FinalsName
-from results.store import Store
+from results.store import Store, resolve
 
 __all__ = ["Lasts", "lasts"]
 
@@ -50,15 +50,14 @@ def lasts(store: Store, trial_ids: Collection[str]) -> dict[str, Lasts]:
 
 
 def _from_finals(store: Store, trial_id: str) -> Lasts | None:
-    """What the finals of the highest attempt say; None where an attempt with rows has none."""
+    """What the finals of the highest attempt say; None where others have to be asked."""
     names = list(filter(None, map(FinalsName.parse, store.list(f"finals/{trial_id}/"))))
     if not names:
         return None
     newest = max(names, key=lambda name: name.attempt)
-    later = f"metrics/{trial_id}/a"
-    attempts = [name.removeprefix(later).split(".")[0] for name in store.list(later)]
-    if any(int(text) > newest.attempt for text in attempts):
-        return None
+    loose = resolve(store.list(f"metrics/{trial_id}/"))
+    if not loose.sums_up(newest) or -1 not in loose.origins.get(trial_id, {}).values():
+        return None  # Or what it went on from is compacted.
     try:
         data = store.read(str(newest))
         table = decode(data, kind="finals", where=store.where(newest))

@@ -203,28 +203,27 @@ def resolve_all(
 def _choose(
     loose: Sequence[FinalsName], files: Mapping[str, CompactedFile], segments: Resolution
 ) -> tuple[tuple[FinalsName, ...], dict[str, frozenset[str]], dict[FinalsName, str]]:
-    """For each trial the finals of its highest attempt, if it is also the highest with rows.
+    """For each trial the finals of its highest attempt, if they sum up the rows that count.
 
     A compacted summary counts only as long as nobody stored rows of its attempt behind those that
     it sums up; it goes ahead of a loose one then, and that of the latest file ahead of others.
+    Where its file holds all rows of the trial, it was summed up from those that count.
 
     Returns:
         Loose finals to use, compacted file -> trials not to use, unused loose finals -> what is
         used instead.
     """
     best: dict[str, tuple[int, str, FinalsName]] = {}
-    offered = [("", finals) for finals in loose]
+    offered = [("", finals) for finals in loose if segments.sums_up(finals)]
     for name, file in files.items():
         for finals in file.finals if segments.parts[name] else ():
-            key = finals.trial_id, finals.attempt
-            if file.lasts.get(key, -1) >= segments.lasts.get(key, -1):
+            behind = _behind(file, segments, finals.trial_id)
+            if not behind or (finals.attempt not in behind and segments.sums_up(finals)):
                 offered.append((name, finals))
     for file_name, finals in offered:
-        highest = segments.highest(finals.trial_id)
-        if highest is None or finals.attempt >= highest:
-            known = best.get(finals.trial_id)
-            if known is None or (finals.attempt, file_name) > known[:2]:
-                best[finals.trial_id] = finals.attempt, file_name, finals
+        known = best.get(finals.trial_id)
+        if known is None or (finals.attempt, file_name) > known[:2]:
+            best[finals.trial_id] = finals.attempt, file_name, finals
     used = tuple(finals for _, name, finals in best.values() if not name)
     stale: dict[str, set[str]] = defaultdict(set)
     for name, file in files.items():
@@ -237,6 +236,15 @@ def _choose(
         if finals.trial_id in best and best[finals.trial_id][1]
     }
     return used, {name: frozenset(trials) for name, trials in stale.items()}, replaced
+
+
+def _behind(file: CompactedFile, segments: Resolution, trial_id: str) -> set[int]:
+    """Attempts of a trial that have rows behind those that a compacted file holds."""
+    return {
+        attempt
+        for attempt in segments.origins.get(trial_id, ())
+        if file.lasts.get((trial_id, attempt), -1) < segments.lasts[trial_id, attempt]
+    }
 
 
 def _without(

@@ -69,6 +69,11 @@ class FinalsName:
             resumed_from=_from_value(match["from"]),
         )
 
+    @property
+    def origin(self) -> int:
+        """The last step that it took over; −1 for a fresh start."""
+        return -1 if self.resumed_from is None else self.resumed_from
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentName:
@@ -167,6 +172,27 @@ class Resolution:
     def highest(self, trial_id: str) -> int | None:
         """Highest attempt of the trial that has segments."""
         return max(self.origins.get(trial_id, {}), default=None)
+
+    def sums_up(self, finals: FinalsName) -> bool:
+        """Whether finals are known to sum up the rows that count, and no others.
+
+        They rest on the rows of their attempt, and up to its `from` on what its checkpoint carried:
+        the rows of the attempt that saved it, and so on. Rows that a zombie stored later can hide
+        some of those. The attempt that saved the checkpoint had rows up to `from`, and began before
+        it: where one alone did, and none after it began before `from`, it is known. Where not,
+        whoever asks has to sum up the rows.
+        """
+        origins = self.origins.get(finals.trial_id, {})
+        attempt, origin = finals.attempt, finals.origin
+        if max(origins, default=attempt) > attempt:
+            return False
+        while before := [a for a in origins if a < attempt and origins[a] < origin]:
+            reached = [a for a in before if self.lasts[finals.trial_id, a] >= origin]
+            attempt = max(before)
+            if reached != [attempt]:
+                return False
+            origin = origins[attempt]
+        return True
 
     def whole(self) -> list[SegmentName]:
         """Live segments every row of which counts."""

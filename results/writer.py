@@ -15,6 +15,7 @@ from results.buffer import Batch, RowBuffer
 from results.errors import ResultsError
 from results.finals import Finals
 from results.folding import AttemptFiles
+from results.schema import METRICS
 from results.store import Store
 
 __all__ = ["Writer"]
@@ -34,7 +35,8 @@ class Writer:
     * When `flush` returns, everything written before is durable.
     * Rows of a flush that failed are kept, and the next flush tries them again.
     * What goes wrong in the background is raised by the next call, before it does anything.
-    * `close` leaves one segment, and the finals beside it. An attempt without rows leaves no file.
+    * `close` leaves one segment, and the finals beside it. An attempt without rows and checkpoints
+      leaves no file.
 
     Finals are the last value (at the largest step), minimum, maximum and count per (layer, name)
     over the trial's counted rows; `results.finals` says what becomes of NaN. They are written only
@@ -139,11 +141,17 @@ class Writer:
     def carried(self) -> bytes:
         """The accumulators for a checkpoint at the last written step, after a flush.
 
+        Where that step has no rows, a segment without any says that there are none up to it: an
+        attempt has stored something up to each of its checkpoints (`Resolution.sums_up`).
+
         Raises:
             StorageError: see `flush`; no checkpoint may outlive the rows it rests on.
         """
         with self._file_lock:
             self.flush()
+            if self._files.last < self._last:
+                none = METRICS.empty_table()
+                self._files.add(none, first=self._last, last=self._last)
             return self._finals_bytes()
 
     def close(self) -> None:

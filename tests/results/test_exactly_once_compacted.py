@@ -180,14 +180,18 @@ class Sweeps(Model):
             go.writer = None
 
     @precondition(lambda self: any(go.step >= 0 for go in self._alive()))
-    @rule(data=st.data())
-    def checkpoint(self, data):
+    @rule(data=st.data(), ahead=st.integers(0, 1))
+    def checkpoint(self, data, ahead):
+        """Saves an attempt at its last rows, or a step behind them that has none."""
         go = data.draw(st.sampled_from([go for go in self._alive() if go.step >= 0]))
+        if ahead:
+            go.step += ahead
+            go.writer.write(go.step)
         if self._act(go, go.writer.flush, None) and go.step > go.origin:
             self._save(go)
 
     def _save(self, go):
-        carried = go.writer.carried()
+        carried, go.saved = go.writer.carried(), True
         self.store.put(f"checkpoints/{go.trial}/a{go.number}-{go.step}/carried", carried)
         self.checkpoints.append((go.trial, go.number, go.step, carried))
 

@@ -137,3 +137,26 @@ def test_the_rule_as_the_text_says_it(segments, step):
         ]
         counts = not later or step <= min(later)
         assert resolution.counts(segment.trial_id, segment.attempt, step) == counts
+
+
+@pytest.mark.parametrize(
+    ("others", "sure"),
+    [
+        ([(0, "new", 0, 60)], True),  # The one that it went on from.
+        ([(0, "new", 0, 57), (1, 50, 51, 60)], True),  # Each went on from the one before.
+        ([(0, "new", 0, 60), (1, 60, 61, 70)], True),  # One between them hides nothing.
+        ([], True),  # Their rows are lost, and nobody hides them.
+        ([(0, "new", 0, 99), (1, "new", 0, 3)], False),  # The second hides the first.
+        ([(0, "new", 0, 99), (1, "new", 0, 60)], False),  # Either may have saved it.
+        ([(0, "new", 0, 99), (1, 50, 51, 60)], False),  # So here, as far as names tell.
+        ([(0, "new", 0, 9), (1, "new", 0, 3), (2, 9, 10, 60)], False),  # Further back.
+        ([(0, "new", 0, 59)], False),  # Who saved it had come that far.
+        ([(0, "new", 0, 60), (4, 60, 61, 70)], False),  # A later one has rows.
+    ],
+)
+def test_finals_are_used_where_nothing_can_hide_what_they_rest_on(others, sure):
+    names = [_name(*other) for other in [*others, (3, 60, 61, 70)]]
+    finals = FinalsName(trial_id="t", attempt=3, resumed_from=60)
+    assert resolve(names).sums_up(finals) == sure
+    fresh = FinalsName(trial_id="t", attempt=3, resumed_from=None)
+    assert resolve(names).sums_up(fresh) == all(attempt < 3 for attempt, *_ in others)
