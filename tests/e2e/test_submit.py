@@ -127,6 +127,26 @@ def command_lines() -> list[str]:
     return lines
 
 
+def test_the_cluster_is_seen_from_outside_and_from_inside(head: Head, laptop: Path) -> None:
+    entry = f"[clusters.lab]\naddress = '{head.address}'\nstorage = '{laptop / 'runs'}'\n"
+    (laptop / "config" / "cliffsweep").mkdir(parents=True)
+    (laptop / "config" / "cliffsweep" / "config.toml").write_text(entry)
+    (told,) = cluster_verbs.ls()
+    assert (told["name"], told["address"], told["token"]) == ("lab", head.address, "ok")
+
+    # Ray counts every few seconds: its first answer tells of a node without what it has.
+    soon(lambda: cluster_verbs.nodes("lab")[0].cpus_used == 0)
+    (node,) = cluster_verbs.nodes("lab")
+    assert (node.host, node.ip, node.head, node.alive) == (gethostname(), "127.0.0.1", True, True)
+    assert (node.cpus, node.gpus, node.accelerator) == (2.0, 0.0, None)
+    assert node.memory > 1e8
+
+    checks = cluster_verbs.check("lab")
+    assert all(check["ok"] for check in checks), checks
+    assert "sees the storage" in [check["found"] for check in checks]
+    assert list((laptop / "runs").glob("*/*")) == []
+
+
 def test_a_script_runs_with_a_secret_that_nobody_keeps(head: Head, laptop: Path) -> None:
     (laptop / "parts").mkdir()
     (laptop / "parts" / "numbers.py").write_text("ONE = 1\n")
@@ -180,6 +200,7 @@ def test_the_same_attaches_and_an_edited_one_takes_over(head: Head, laptop: Path
     assert actions.status("sleepers", storage=str(storage)).driver is None
 
 
+@pytest.mark.long  # test_private.py joins a local one, and test_clusters.py holds what a name means.
 def test_run_joins_a_cluster_by_its_name(
     head: Head, laptop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -196,28 +217,6 @@ def test_run_joins_a_cluster_by_its_name(
     assert statuses("sleepers", laptop / "kept") == ["completed"] * 2
     assert head.token not in done.stdout + done.stderr
     assert holding(laptop, head.token) == []
-
-
-def test_the_cluster_is_seen_from_outside_and_from_inside(head: Head, laptop: Path) -> None:
-    entry = f"[clusters.lab]\naddress = '{head.address}'\nstorage = '{laptop / 'runs'}'\n"
-    (laptop / "config" / "cliffsweep").mkdir(parents=True)
-    (laptop / "config" / "cliffsweep" / "config.toml").write_text(entry)
-    (told,) = cluster_verbs.ls()
-    assert (told["name"], told["address"], told["token"]) == ("lab", head.address, "ok")
-
-    # Ray counts what is taken every few seconds, and what ran before may just be ending.
-    soon(lambda: cluster_verbs.nodes("lab")[0].cpus_used == 0)
-    (node,) = cluster_verbs.nodes("lab")
-    assert (node.host, node.ip, node.head, node.alive) == (gethostname(), "127.0.0.1", True, True)
-    assert (node.cpus, node.gpus, node.accelerator) == (2.0, 0.0, None)
-    assert node.memory > 1e8
-
-    checks = cluster_verbs.check("lab")
-    assert all(check["ok"] for check in checks), checks
-    assert "sees the storage" in [check["found"] for check in checks]
-    assert list((laptop / "runs").glob("*/*")) == []
-    relative = cluster_verbs.check(head.address, storage="runs")
-    assert [check["what"] for check in relative if not check["ok"]] == ["storage"]
 
 
 def test_the_head_listens_on_the_loopback_address_alone(head: Head) -> None:

@@ -105,6 +105,15 @@ def test_check_names_the_node_and_the_difference(lab, monkeypatch, typed):
     assert checked(monkeypatch, []) == ["has not begun after 120 s"]
 
 
+def test_check_of_a_relative_storage_asks_nobody_about_it(lab, monkeypatch):
+    asked = []
+    monkeypatch.setattr(cluster_verbs, "_probed", lambda _, storage: asked.append(storage) or [])
+    checks = cluster_verbs.check("lab", storage="runs")
+    assert asked == [None]
+    told = [check["found"] for check in checks if not check["ok"]]
+    assert told[0] == "runs is relative: the cluster has no such place"
+
+
 def test_check_remarks_on_workers_that_stand_behind_everything_else(lab, monkeypatch):
     node = {"node": "10.0.0.1", "host": "w", "versions": package_versions(), "sees_storage": True}
     monkeypatch.setattr(cluster_verbs, "_probed", lambda endpoint, storage: [node | {"nice": 15}])
