@@ -200,7 +200,7 @@ def test_the_same_attaches_and_an_edited_one_takes_over(head: Head, laptop: Path
     assert actions.status("sleepers", storage=str(storage)).driver is None
 
 
-@pytest.mark.long  # test_private.py joins a local one, and test_clusters.py holds what a name means.
+@pytest.mark.long  # test_private.py joins one, and test_clusters.py holds what a name means.
 def test_run_joins_a_cluster_by_its_name(
     head: Head, laptop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
