@@ -65,14 +65,15 @@ soon = functools.partial(wait_for, seconds=200, every_s=0.2)
 
 
 class Cluster:
-    """A head and two workers of two cores each, and a laptop beside them.
+    """A head and two workers, and a laptop beside them.
 
     Attributes:
+        cores: of each worker.
         env: what every process of it is told, the token's place among it.
     """
 
-    def __init__(self, folder: Path, switch: Switch, hosts: list[Host]) -> None:
-        self.folder, self.switch = folder, switch
+    def __init__(self, folder: Path, switch: Switch, hosts: list[Host], *, cores: int) -> None:
+        self.folder, self.switch, self.cores = folder, switch, cores
         self.head, self.one, self.two, self.laptop = hosts
         self.token = folder / "token"
         self.token.write_text(secrets.token_hex(32))
@@ -93,7 +94,7 @@ class Cluster:
         head = ["--head", "--port", str(GCS), "--num-cpus", "0"]
         jobs = ["--dashboard-host", self.head.address, "--dashboard-port", str(JOBS)]
         self._ray(self.head, [*head, *jobs], lambda: "head" in self.nodes())
-        words = ["--address", self.address, "--num-cpus", "2"]
+        words = ["--address", self.address, "--num-cpus", str(self.cores)]
 
         def join(host: Host) -> None:
             self._ray(host, words, lambda: host.name in self.nodes())
@@ -159,13 +160,13 @@ class Cluster:
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    """A cluster on machines of its own, not yet started."""
+def cluster(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """A cluster on machines of its own, not yet started; its parameter: cores of a worker."""
     reason = why_not()
     if reason is not None:
         pytest.skip(reason)
     with network("head", "one", "two", "laptop") as (switch, hosts):
-        yield Cluster(tmp_path, switch, hosts)
+        yield Cluster(tmp_path, switch, hosts, cores=request.param)
 
 
 def only_documented(cluster: Cluster) -> None:
@@ -201,7 +202,7 @@ def submit(cluster: Cluster, *, trials: int) -> None:
     nobody_without_the_token(cluster, file)
     sent = cluster.types("submit", str(file), "--kinds", str(KINDS))
     assert (sent.returncode, sent.stdout) == (0, "hosts\n"), sent.stderr
-    soon(lambda: all(len(cluster.at_work(h)) == 2 for h in (cluster.one, cluster.two)))
+    soon(lambda: all(len(cluster.at_work(h)) == cluster.cores for h in (cluster.one, cluster.two)))
 
 
 def cut(cluster: Cluster, host: Host) -> set[tuple[str, int]]:
@@ -227,19 +228,21 @@ def all_once(cluster: Cluster, *, trials: int, lost: set[tuple[str, int]]) -> No
     assert rows == {"n": trials * 61, "d": trials * 61}
 
 
+@pytest.mark.parametrize("cluster", [1], indirect=True)
 def test_trials_behind_a_cut_link_are_lost_and_finish_elsewhere_once(cluster: Cluster) -> None:
     cluster.start()
     only_documented(cluster)
-    submit(cluster, trials=4)
+    submit(cluster, trials=2)
     only_documented(cluster)
     struck = cut(cluster, cluster.one)
-    all_once(cluster, trials=4, lost=struck)
+    all_once(cluster, trials=2, lost=struck)
     again = {(trial, attempt + 1) for trial, attempt in struck}
     hosts = {e.host for e in cluster.events() if (e.trial_id, e.attempt) in again}
     assert hosts == {cluster.two.name}
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("cluster", [2], indirect=True)
 def test_a_head_that_is_killed_behind_a_cut_link_costs_no_row(cluster: Cluster) -> None:
     cluster.start()
     submit(cluster, trials=8)
