@@ -13,7 +13,7 @@ from orchestrator.rungs import EPOCH, Ladder, Rung
 from orchestrator.spec import Sweep
 from orchestrator.stopping import Judge, Rule
 from results.ledger import Ledger
-from results.segments import checkpoint_parts
+from results.names import checkpoint_parts
 from results.store import Store
 
 __all__ = ["Judging"]

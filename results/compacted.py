@@ -23,9 +23,17 @@ from typing import Final
 
 from results.errors import NewerSchemaError, SchemaError, StorageError
 from results.schema import read_footer
-from results.store import FinalsName, SegmentName, Store, resolve
+from results.store import FinalsName, Resolution, SegmentName, Store, resolve
 
-__all__ = ["PREFIX", "CompactedFile", "compacted_name", "companions", "number_of", "read_compacted"]
+__all__ = [
+    "PREFIX",
+    "CompactedFile",
+    "compacted_name",
+    "companions",
+    "number_of",
+    "read_compacted",
+    "rows_of",
+]
 
 PREFIX: Final = "compact/"
 _NAME = re.compile(r"compact/(?P<number>[0-9]{6,12})-[0-9a-f]{16}\.parquet")
@@ -140,6 +148,22 @@ def read_compacted(
             except SchemaError as problem:
                 problems[name] = str(problem)
     return files, problems
+
+
+def rows_of(store: Store, trial_id: str) -> Resolution:
+    """Which rows of one trial count, compacted ones among them."""
+    names = store.list(f"metrics/{trial_id}/")
+    while True:
+        try:
+            files, _ = read_compacted(store, store.list(PREFIX))
+        except FileNotFoundError:
+            continue  # A later one that the next listing names holds what it held.
+        held = {
+            name: [s for s in file.segments if s.trial_id == trial_id]
+            for name, file in files.items()
+            if trial_id in file.trials
+        }
+        return resolve(names, compacted=held)
 
 
 def _stamp(store: Store, name: str) -> tuple[int, Hashable]:

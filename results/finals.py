@@ -14,9 +14,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from results.columns import from_values
-from results.schema import FINALS, decode, encode
+from results.schema import FINALS, decode, encode, read_footer
 
 __all__ = ["Finals"]
+
+_OVER_KEY = b"cliffsweep.over"
 
 Key = tuple[str | None, str]
 """(layer, name); layer None for whole-model values."""
@@ -36,10 +38,15 @@ class Finals:
 
     `last` is the value at the largest step and may be NaN. `minimum` and `maximum` pass over NaN
     and are NaN only where every value was. `count` counts every row, NaN among them.
+
+    Attributes:
+        over: earlier attempts that carried rows on, each from a checkpoint of the one before; empty
+            where that is not known.
     """
 
     def __init__(self) -> None:
         self._summaries: dict[Key, _Summary] = {}
+        self.over: tuple[int, ...] = ()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Finals:
@@ -48,8 +55,10 @@ class Finals:
         Raises:
             SchemaError: damaged or written by a newer version.
         """
-        finals = cls()
-        for row in decode(data, kind="finals", where="carried finals").to_pylist():
+        finals, where = cls(), "carried finals"
+        over = read_footer(pa.BufferReader(data), kind="finals", where=where).get(_OVER_KEY, b"")
+        finals.over = tuple(map(int, over.split()))
+        for row in decode(data, kind="finals", where=where).to_pylist():
             finals._summaries[row["layer"], row["name"]] = _Summary(
                 row["step"], row["last"], row["minimum"], row["maximum"], row["count"]
             )
@@ -74,7 +83,9 @@ class Finals:
             "count": [summary.count for _, summary in items],
         }
         arrays = [from_values(columns[field.name], field.type) for field in FINALS]
-        return encode(pa.Table.from_arrays(arrays, schema=FINALS), kind="finals")
+        over = " ".join(map(str, [*self.over, constants["attempt"]]))
+        footer = {_OVER_KEY: over.encode()}
+        return encode(pa.Table.from_arrays(arrays, schema=FINALS), kind="finals", footer=footer)
 
     def add(
         self,

@@ -6,6 +6,7 @@ Knows nothing of buffers, threads or steps to come; called from one thread at a 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Final
 
 import pyarrow as pa
 
@@ -14,6 +15,9 @@ from results.store import FinalsName, SegmentName, Store
 from results.sweeping import SUPERSEDED_AGE_S
 
 __all__ = ["AttemptFiles"]
+
+_MOST_NAMED: Final = 32
+"""Attempts in the name of finals: a file's name has 255 characters at most."""
 
 
 class AttemptFiles:
@@ -62,13 +66,6 @@ class AttemptFiles:
         """Whether the attempt has stored a row."""
         return bool(self._folded or self._loose)
 
-    @property
-    def last(self) -> int:
-        """The largest step stored, or taken over; −1 without any."""
-        stored = [*self._folded, *self._loose][-1:]
-        taken = -1 if self._resumed_from is None else self._resumed_from
-        return stored[0].last if stored else taken
-
     def add(self, rows: pa.Table, *, first: int, last: int) -> None:
         """Stores rows of the steps `first` to `last` as a new segment; durable on return."""
         self._drop_old()
@@ -90,13 +87,20 @@ class AttemptFiles:
         if rows is not None or len(self._folded) + len(self._loose) > 1:
             self._fold([*self._folded, *self._loose], kept=[], rows=rows, last=last)
 
-    def put_finals(self, data: bytes) -> None:
+    def put_finals(self, data: bytes, *, over: tuple[int, ...]) -> None:
         """Writes the attempt's finals.
 
         They are not waited for: a reader who finds none sums up the segments.
+
+        Args:
+            data: a file of the table `finals`.
+            over: earlier attempts whose rows they sum up too; of many it does not name any.
         """
         name = FinalsName(
-            trial_id=self._trial_id, attempt=self._attempt, resumed_from=self._resumed_from
+            trial_id=self._trial_id,
+            attempt=self._attempt,
+            resumed_from=self._resumed_from,
+            over=over if len(over) <= _MOST_NAMED else (),
         )
         self._store.put(str(name), data, sync="content")
 

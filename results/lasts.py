@@ -9,10 +9,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from results.columns import to_values
+from results.compacted import rows_of
 from results.errors import SchemaError, StorageError
+from results.names import FinalsName
 from results.schema import decode
-from results.segments import FinalsName
-from results.store import Store, resolve
+from results.store import Store
 
 __all__ = ["Lasts", "lasts"]
 
@@ -55,9 +56,8 @@ def _from_finals(store: Store, trial_id: str) -> Lasts | None:
     if not names:
         return None
     newest = max(names, key=lambda name: name.attempt)
-    loose = resolve(store.list(f"metrics/{trial_id}/"))
-    if not loose.sums_up(newest) or -1 not in loose.origins.get(trial_id, {}).values():
-        return None  # Or what it went on from is compacted.
+    if not rows_of(store, trial_id).sums_up(newest):
+        return None
     try:
         data = store.read(str(newest))
         table = decode(data, kind="finals", where=store.where(newest))

@@ -17,7 +17,7 @@ from typing import Final
 import pyarrow as pa
 
 from results import trials as trial_rows
-from results.compacted import PREFIX, read_compacted
+from results.compacted import rows_of
 from results.errors import StorageError
 from results.event_folds import Replaced, read_fold
 from results.events import (
@@ -30,7 +30,7 @@ from results.events import (
 )
 from results.known import KnownEvents
 from results.schema import decode, encode
-from results.store import Resolution, Store, Sync, checkpoint_parts, resolve
+from results.store import Store, Sync, checkpoint_parts
 from results.sweeping import SUPERSEDED_AGE_S, sweep_segments
 from results.trials import TrialRow
 
@@ -137,7 +137,7 @@ class Ledger:
         seen = used or self._known.tried(trial_id) or self._taken(trial_id, 0)
         if not seen and not self._store.list(f"metrics/{trial_id}/"):
             return 0
-        used |= set(self._rows(trial_id).origins.get(trial_id, ()))
+        used |= set(rows_of(self._store, trial_id).origins.get(trial_id, ()))
         attempt = max(used, default=-1) + 1
         while self._taken(trial_id, attempt):
             attempt += 1
@@ -222,24 +222,9 @@ class Ledger:
         checkpoints = self._checkpoints(trial_id)
         if not checkpoints:
             return []
-        counts = self._rows(trial_id).counts
+        counts = rows_of(self._store, trial_id).counts
         usable = [(step, a) for step, a in checkpoints if counts(trial_id, a, step)]
         return [f"checkpoints/{trial_id}/a{a}-{step}" for step, a in sorted(usable, reverse=True)]
-
-    def _rows(self, trial_id: str) -> Resolution:
-        """Which rows of a trial count, compacted ones among them."""
-        names = self._store.list(f"metrics/{trial_id}/")
-        while True:
-            try:
-                files, _ = read_compacted(self._store, self._store.list(PREFIX))
-            except FileNotFoundError:
-                continue  # A later one that the next listing names holds what it held.
-            held = {
-                name: [s for s in file.segments if s.trial_id == trial_id]
-                for name, file in files.items()
-                if trial_id in file.trials
-            }
-            return resolve(names, compacted=held)
 
     def _checkpoints(self, trial_id: str) -> set[tuple[int, int]]:
         """(step, attempt) of the trial's finished checkpoints."""

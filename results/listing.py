@@ -205,9 +205,9 @@ def _choose(
 ) -> tuple[tuple[FinalsName, ...], dict[str, frozenset[str]], dict[FinalsName, str]]:
     """For each trial the finals of its highest attempt, if they sum up the rows that count.
 
-    A compacted summary counts only as long as nobody stored rows of its attempt behind those that
-    it sums up; it goes ahead of a loose one then, and that of the latest file ahead of others.
-    Where its file holds all rows of the trial, it was summed up from those that count.
+    A compacted summary counts only as long as its file and earlier ones hold all rows that count,
+    which it was made from; it goes ahead of a loose one then, and that of the latest file ahead of
+    others.
 
     Returns:
         Loose finals to use, compacted file -> trials not to use, unused loose finals -> what is
@@ -215,10 +215,12 @@ def _choose(
     """
     best: dict[str, tuple[int, str, FinalsName]] = {}
     offered = [("", finals) for finals in loose if segments.sums_up(finals)]
-    for name, file in files.items():
-        for finals in file.finals if segments.parts[name] else ():
-            behind = _behind(file, segments, finals.trial_id)
-            if not behind or (finals.attempt not in behind and segments.sums_up(finals)):
+    reached: dict[tuple[str, int], int] = {}
+    for name in sorted(files):
+        for key, last in files[name].lasts.items():
+            reached[key] = max(last, reached.get(key, -1))
+        for finals in files[name].finals if segments.parts[name] else ():
+            if _all_compacted(finals, segments, reached):
                 offered.append((name, finals))
     for file_name, finals in offered:
         known = best.get(finals.trial_id)
@@ -238,13 +240,15 @@ def _choose(
     return used, {name: frozenset(trials) for name, trials in stale.items()}, replaced
 
 
-def _behind(file: CompactedFile, segments: Resolution, trial_id: str) -> set[int]:
-    """Attempts of a trial that have rows behind those that a compacted file holds."""
-    return {
-        attempt
-        for attempt in segments.origins.get(trial_id, ())
-        if file.lasts.get((trial_id, attempt), -1) < segments.lasts[trial_id, attempt]
-    }
+def _all_compacted(
+    finals: FinalsName, segments: Resolution, reached: Mapping[tuple[str, int], int]
+) -> bool:
+    """Whether some compacted files, up to the one with the finals, hold all rows that count."""
+    trial_id, attempt = finals.trial_id, finals.attempt
+    if (segments.highest(trial_id) or 0) > attempt:
+        return False
+    counted = segments.before(finals) | {attempt: segments.lasts.get((trial_id, attempt), -1)}
+    return all(reached.get((trial_id, one), -1) >= last for one, last in counted.items())
 
 
 def _without(

@@ -45,13 +45,19 @@ class RowsAsOf(Rows):
         self._connection.execute(f"DELETE FROM kept.event_rows WHERE ts > {self._moment}")
 
     def ended(self) -> str:
-        """A join that keeps the finals of attempts that had ended by then.
+        """Joins that keep the finals of attempts that had ended by then, and of no later rows.
 
-        An attempt writes its finals before the event that ends it. The copied events must be there.
+        An attempt writes its finals before the event that ends it, unless it was taken for dead and
+        wrote on; a compaction sums up what it finds. The copied events must be there.
         """
+        self._connection.execute(
+            "CREATE TABLE IF NOT EXISTS kept.later AS SELECT DISTINCT sweep, trial_id "
+            f"FROM ({super().everything()}) WHERE ts > {self._moment}"
+        )
         return (
             "SEMI JOIN (SELECT sweep, trial_id, attempt FROM kept.event_rows "
-            "WHERE status <> 'running') USING (sweep, trial_id, attempt)"
+            "WHERE status <> 'running') USING (sweep, trial_id, attempt) "
+            "ANTI JOIN kept.later USING (sweep, trial_id)"
         )
 
     def counted(self) -> str:

@@ -115,15 +115,18 @@ TABLES: Mapping[str, pa.Schema] = {
 }
 
 
-def encode(table: pa.Table, *, kind: str) -> bytes:
+def encode(
+    table: pa.Table, *, kind: str, footer: Mapping[bytes, bytes] = MappingProxyType({})
+) -> bytes:
     """A table of one of our kinds as Parquet bytes, its kind and version in the footer.
 
     Args:
         table: columns as `TABLES[kind]`, in that order.
         kind: key of `TABLES`.
+        footer: what stands there besides.
     """
     sink = pa.BufferOutputStream()
-    encode_batches([table], sink, kind=kind)
+    encode_batches([table], sink, kind=kind, footer=footer)
     return bytes(sink.getvalue())
 
 

@@ -1,13 +1,6 @@
-"""File names of metric segments, and which rows count by their names alone.
+"""Which rows count, by the names of their files alone.
 
-Never opens a file: what it decides, it decides from one listing.
-
-    metrics/<trial_id>/a<attempt>.r<from>.<first>-<last>.parquet
-    finals/<trial_id>/a<attempt>.r<from>.parquet
-    checkpoints/<trial_id>/a<attempt>-<step>/
-
-`from` is `new` for an attempt that started at the beginning, else the last step that it took over
-from an earlier attempt. `first` and `last` are the steps of the first and the last row inside.
+Never opens a file: what it decides, it decides from one listing (`results.names`).
 
 Two rules make a listing sufficient, whatever crashed and whenever:
 
@@ -22,112 +15,15 @@ Two rules make a listing sufficient, whatever crashed and whenever:
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
 
-__all__ = [
-    "FinalsName",
-    "Resolution",
-    "SegmentName",
-    "checkpoint_parts",
-    "resolve",
-]
+from results.names import FinalsName, SegmentName
 
-_ID = r"(?P<trial_id>[A-Za-z0-9][A-Za-z0-9_-]*)"
-_ATTEMPT = r"a(?P<attempt>0|[1-9][0-9]{0,8})"
-_FROM = r"r(?P<from>new|0|[1-9][0-9]{0,17})"
-_RANGE = r"(?P<first>0|[1-9][0-9]{0,17})-(?P<last>0|[1-9][0-9]{0,17})"
-_SEGMENT = re.compile(rf"metrics/{_ID}/{_ATTEMPT}\.{_FROM}\.{_RANGE}\.parquet")
-_FINALS = re.compile(rf"finals/{_ID}/{_ATTEMPT}\.{_FROM}\.parquet")
-_CHECKPOINT = re.compile(rf"checkpoints/{_ID}/{_ATTEMPT}-(?P<step>0|[1-9][0-9]{{0,17}})/.+")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FinalsName:
-    """Name of the final values that one attempt wrote when it ended."""
-
-    trial_id: str
-    attempt: int
-    resumed_from: int | None
-
-    def __str__(self) -> str:
-        return f"finals/{self.trial_id}/a{self.attempt}.r{_from_text(self.resumed_from)}.parquet"
-
-    @classmethod
-    def parse(cls, name: str) -> FinalsName | None:
-        """Reads a name of the store; None if it names something else."""
-        match = _FINALS.fullmatch(name)
-        if match is None:
-            return None
-        return cls(
-            trial_id=match["trial_id"],
-            attempt=int(match["attempt"]),
-            resumed_from=_from_value(match["from"]),
-        )
-
-    @property
-    def origin(self) -> int:
-        """The last step that it took over; −1 for a fresh start."""
-        return -1 if self.resumed_from is None else self.resumed_from
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SegmentName:
-    """Name of one immutable file of metric rows.
-
-    Attributes:
-        trial_id: the trial, as in its folder's name.
-        attempt: which go at the trial, 0 or more.
-        resumed_from: last step taken over from an earlier attempt; None for a fresh start.
-        first: smallest step inside, greater than `resumed_from`.
-        last: largest step inside.
-    """
-
-    trial_id: str
-    attempt: int
-    resumed_from: int | None
-    first: int
-    last: int
-
-    def __str__(self) -> str:
-        source = _from_text(self.resumed_from)
-        return f"metrics/{self.trial_id}/a{self.attempt}.r{source}.{self.first}-{self.last}.parquet"
-
-    @classmethod
-    def parse(cls, name: str) -> SegmentName | None:
-        """Reads a name of the store; None if it names something else."""
-        match = _SEGMENT.fullmatch(name)
-        if match is None:
-            return None
-        first, last = int(match["first"]), int(match["last"])
-        if first > last:
-            return None
-        return cls(
-            trial_id=match["trial_id"],
-            attempt=int(match["attempt"]),
-            resumed_from=_from_value(match["from"]),
-            first=first,
-            last=last,
-        )
-
-    @property
-    def origin(self) -> int:
-        """The step after which this attempt's rows begin; −1 for a fresh start."""
-        return -1 if self.resumed_from is None else self.resumed_from
-
-    def covers(self, other: SegmentName) -> bool:
-        """Whether this segment holds every row of `other`, so that `other` is superseded."""
-        return (
-            self.trial_id == other.trial_id
-            and self.attempt == other.attempt
-            and self.first <= other.first
-            and other.last <= self.last
-            and self != other
-        )
+__all__ = ["Resolution", "resolve"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,26 +69,34 @@ class Resolution:
         """Highest attempt of the trial that has segments."""
         return max(self.origins.get(trial_id, {}), default=None)
 
-    def sums_up(self, finals: FinalsName) -> bool:
-        """Whether finals are known to sum up the rows that count, and no others.
+    def before(self, finals: FinalsName) -> dict[int, int]:
+        """Earlier attempts whose rows may count beside those of finals -> their last that counts.
 
-        They rest on the rows of their attempt, and up to its `from` on what its checkpoint carried:
-        the rows of the attempt that saved it, and so on. Rows that a zombie stored later can hide
-        some of those. The attempt that saved the checkpoint had rows up to `from`, and began before
-        it: where one alone did, and none after it began before `from`, it is known. Where not,
-        whoever asks has to sum up the rows.
+        Those are the newest that began before what the attempt took over, the newest that began
+        before what that one took over, and so on: all others begin where a later one began.
         """
         origins = self.origins.get(finals.trial_id, {})
         attempt, origin = finals.attempt, finals.origin
-        if max(origins, default=attempt) > attempt:
-            return False
-        while before := [a for a in origins if a < attempt and origins[a] < origin]:
-            reached = [a for a in before if self.lasts[finals.trial_id, a] >= origin]
-            attempt = max(before)
-            if reached != [attempt]:
-                return False
+        found: dict[int, int] = {}
+        while earlier := [a for a in origins if a < attempt and origins[a] < origin]:
+            attempt = max(earlier)
+            found[attempt] = min(origin, self.lasts[finals.trial_id, attempt])
             origin = origins[attempt]
-        return True
+        return found
+
+    def sums_up(self, finals: FinalsName) -> bool:
+        """Whether finals are known to sum up the rows that count, and no others.
+
+        They no longer do where a later attempt has rows, or where an attempt that was taken for
+        dead stored rows that hide some of those that the finals carried on from a checkpoint. Of
+        an attempt that saved one and stored no row, names tell nothing.
+        """
+        highest = self.highest(finals.trial_id)
+        if highest is not None and highest > finals.attempt:
+            return False
+        return finals.origin < 0 or (
+            bool(finals.over) and self.before(finals).keys() == set(finals.over)
+        )
 
     def whole(self) -> list[SegmentName]:
         """Live segments every row of which counts."""
@@ -254,14 +158,6 @@ class _Held(NamedTuple):
         return self.file or str(self.segment)
 
 
-def checkpoint_parts(name: str) -> tuple[str, int, int] | None:
-    """(trial_id, attempt, step) of a file below a finished checkpoint; None for other names."""
-    match = _CHECKPOINT.fullmatch(name)
-    if match is None:
-        return None
-    return match["trial_id"], int(match["attempt"]), int(match["step"])
-
-
 def _split(several: list[_Held]) -> tuple[list[_Held], list[tuple[_Held, _Held]]]:
     """What lives of one attempt, by step, and what does not with that which supersedes it."""
     if len(several) == 1:
@@ -289,11 +185,3 @@ def _origins(held: Mapping[tuple[str, int], list[_Held]]) -> dict[str, dict[int,
     for (trial_id, attempt), several in held.items():
         origins[trial_id][attempt] = min(one.segment.origin for one in several)
     return dict(origins)
-
-
-def _from_text(resumed_from: int | None) -> str:
-    return "new" if resumed_from is None else str(resumed_from)
-
-
-def _from_value(text: str) -> int | None:
-    return None if text == "new" else int(text)

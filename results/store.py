@@ -14,8 +14,9 @@ from typing import BinaryIO
 from results.backends import Backend, Decide, backend_of
 from results.durable import Sync
 from results.errors import StorageError
+from results.names import FinalsName, SegmentName, checkpoint_parts
 from results.place import Place, Url, absolute
-from results.segments import FinalsName, Resolution, SegmentName, checkpoint_parts, resolve
+from results.segments import Resolution, resolve
 
 __all__ = [
     "FinalsName",

@@ -15,7 +15,6 @@ from results.buffer import Batch, RowBuffer
 from results.errors import ResultsError
 from results.finals import Finals
 from results.folding import AttemptFiles
-from results.schema import METRICS
 from results.store import Store
 
 __all__ = ["Writer"]
@@ -35,8 +34,7 @@ class Writer:
     * When `flush` returns, everything written before is durable.
     * Rows of a flush that failed are kept, and the next flush tries them again.
     * What goes wrong in the background is raised by the next call, before it does anything.
-    * `close` leaves one segment, and the finals beside it. An attempt without rows and checkpoints
-      leaves no file.
+    * `close` leaves one segment, and the finals beside it. An attempt without rows leaves no file.
 
     Finals are the last value (at the largest step), minimum, maximum and count per (layer, name)
     over the trial's counted rows; `results.finals` says what becomes of NaN. They are written only
@@ -141,17 +139,11 @@ class Writer:
     def carried(self) -> bytes:
         """The accumulators for a checkpoint at the last written step, after a flush.
 
-        Where that step has no rows, a segment without any says that there are none up to it: an
-        attempt has stored something up to each of its checkpoints (`Resolution.sums_up`).
-
         Raises:
             StorageError: see `flush`; no checkpoint may outlive the rows it rests on.
         """
         with self._file_lock:
             self.flush()
-            if self._files.last < self._last:
-                none = METRICS.empty_table()
-                self._files.add(none, first=self._last, last=self._last)
             return self._finals_bytes()
 
     def close(self) -> None:
@@ -178,7 +170,7 @@ class Writer:
                 self._files.fold_all()
             if self._complete and self._files.any:
                 # Last: finals without their rows would speak of steps nobody can look up.
-                self._files.put_finals(self._finals_bytes())
+                self._files.put_finals(self._finals_bytes(), over=self._finals.over)
 
     def __enter__(self) -> Self:
         return self

@@ -18,7 +18,6 @@ class Go:
     writer: Writer | None
     flushed: dict[int, float] = field(default_factory=dict)  # what a flush returned for
     written: dict[int, float] = field(default_factory=dict)  # what may be stored or not
-    saved: bool = False  # whether it has a checkpoint, perhaps at a step without rows
 
 
 class Model(RuleBasedStateMachine):
@@ -64,13 +63,11 @@ class Model(RuleBasedStateMachine):
         self._check_finals(finals, expected)
 
     def counts(self, trial, attempt, step):
-        """Whether the rule counts a row, by the later attempts that stored something."""
+        """Whether the rule counts a row, by the attempts that have visible rows."""
         later = [
             go.origin
             for go in self.goes
-            if go.trial == trial
-            and go.number > attempt
-            and (go.saved or self.visible.get((trial, go.number)))
+            if go.trial == trial and go.number > attempt and self.visible.get((trial, go.number))
         ]
         return not later or step <= min(later)
 

@@ -22,6 +22,7 @@ from hypothesis.stateful import (
 
 from results.compact import compact
 from results.errors import StorageError
+from results.lasts import lasts
 from results.ledger import Event, Ledger
 from results.query import open_stores
 from results.writer import Writer
@@ -191,7 +192,7 @@ class Sweeps(Model):
             self._save(go)
 
     def _save(self, go):
-        carried, go.saved = go.writer.carried(), True
+        carried = go.writer.carried()
         self.store.put(f"checkpoints/{go.trial}/a{go.number}-{go.step}/carried", carried)
         self.checkpoints.append((go.trial, go.number, go.step, carried))
 
@@ -249,6 +250,17 @@ class Sweeps(Model):
         reader, _ = self.readers.pop(0)
         with reader:
             self.look(reader)
+
+    @rule()
+    def ask_what_was_reached(self):
+        self.read()
+        reached = {}
+        for (trial, attempt), rows in self.visible.items():
+            for step, value in rows.items():
+                if self.counts(trial, attempt, step) and step >= reached.get(trial, (-1, 0))[0]:
+                    reached[trial] = step, value
+        found = lasts(self.store, TRIALS)
+        assert {t: (of.step, of.metrics["m"]) for t, of in found.items()} == reached
 
     @rule()
     def read(self):

@@ -1,14 +1,17 @@
 """Attempts taken for dead that write on: what they hide is in no summary either."""
 
+from datetime import timedelta
+
 import pytest
 
 from results.compact import compact
 from results.lasts import lasts
+from results.listing import take
 from results.query import open_stores
 from results.writer import Writer
 from tests.results.compacting import sweep_late
 from tests.results.mortal import bury
-from tests.results.sweeps import begin, end, plan
+from tests.results.sweeps import START, begin, end, plan
 
 COLUMNS = "step, last, minimum, maximum, count"
 
@@ -86,17 +89,93 @@ def test_a_compaction_sums_up_what_counts_by_then(resumed):
     assert summary(store) == (2, 2.0, 2.0, 7.0, 3)
 
 
-def test_a_checkpoint_behind_the_last_rows_names_its_step(store):
-    """So names tell whose it is, and finals are used: they are what a damaged segment leaves."""
+def test_an_attempt_that_wakes_after_a_compaction_says_nothing_of_what_was_reached(store):
+    plan(store, [{"trial_id": "t"}])
+    zombie = attempt(store, 0)
+    end(store, "t", "failed", attempt=0)
+    second = attempt(store, 1)
+    write(second, {0: 2.0, 10: 1.0})
+    second.close()
+    end(store, "t", attempt=1)
+    compact(store, sweep="s")
+    sweep_late(store)
+    write(zombie, {0: 7.0, 3: 7.0})
+    zombie.close()
+    assert summary(store) == (10, 1.0, 1.0, 2.0, 2)
+    assert (lasts(store, ["t"])["t"].step, lasts(store, ["t"])["t"].metrics) == (10, {"m": 1.0})
+
+
+def test_what_was_carried_over_a_compaction_is_not_a_zombies(store):
     plan(store, [{"trial_id": "t"}])
     first = attempt(store, 0)
-    write(first, {0: 100.0})
-    first.write(9)
+    first.write(0, {"init": 100.0, "m": 0.0})
+    first.write(60, {"m": 1.0})
     carried = first.carried()
-    assert store.list("metrics/")[-1] == "metrics/t/a0.rnew.9-9.parquet"
-    second = attempt(store, 1, resumed_from=9, carried=carried)
-    write(second, {10: 1.0})
-    second.close()
-    store.put("metrics/t/a0.rnew.0-0.parquet", b"damaged")
-    assert summary(store) == (10, 1.0, 1.0, 100.0, 2)
-    bury(first)
+    first.close()
+    end(store, "t", "failed", attempt=0)
+    zombie = attempt(store, 1)
+    end(store, "t", "failed", attempt=1)
+    compact(store, sweep="s")
+    sweep_late(store)
+    third = attempt(store, 2, resumed_from=60, carried=carried)
+    zombie.write(0, {"init": -7.0, "m": 3.0})
+    write(zombie, {70: 3.0})
+    write(third, {80: 2.0})
+    third.close()
+    assert lasts(store, ["t"])["t"].metrics == {"init": -7.0, "m": 2.0}
+    bury(zombie)
+
+
+def test_of_an_earlier_moment_nothing_tells_what_was_written_later(store):
+    now = [START]
+    begin(store, "t")
+    settings = {"sweep": "s", "trial_id": "t", "attempt": 0, "every_s": 3600}
+    zombie = Writer(
+        store, **settings, clock=lambda: (now[0] - START).total_seconds() + START.timestamp()
+    )
+    write(zombie, {0: 1.0})
+    end(store, "t", "failed", minute=2)
+    now[0] = START + timedelta(minutes=10)
+    write(zombie, {1: 9.0})
+    compact(store, sweep="s")
+    for moment, expected in ((5, (0, 1.0, 1.0, 1.0, 1)), (15, (1, 9.0, 1.0, 9.0, 2))):
+        with open_stores([store.root], as_of=START + timedelta(minutes=moment)) as reader:
+            (row,) = reader.sql(f"SELECT {COLUMNS} FROM finals").to_pylist()
+        assert tuple(row.values()) == expected
+    bury(zombie)
+
+
+def test_two_crashes_whose_checkpoints_lie_behind_each_others_rows_keep_their_finals(store):
+    """As where a process is killed while it saves."""
+    plan(store, [{"trial_id": "t"}])
+    first = attempt(store, 0)
+    write(first, {50: 50.0})
+    carried = first.carried()
+    write(first, {100: 1.0})
+    second = attempt(store, 1, resumed_from=50, carried=carried)
+    write(second, {100: 2.0})
+    carried = second.carried()
+    third = attempt(store, 2, resumed_from=100, carried=carried)
+    write(third, {150: 3.0})
+    third.close()
+    assert store.list("finals/") == ["finals/t/a2.r100.0-1.parquet"]
+    assert [str(name) for name in take(store).finals] == store.list("finals/")
+    assert summary(store) == (150, 3.0, 2.0, 50.0, 3)
+    for writer in (first, second):
+        bury(writer)
+
+
+def test_an_attempt_that_saved_and_stored_nothing_hides_nothing(store):
+    plan(store, [{"trial_id": "t"}])
+    first = attempt(store, 0)
+    write(first, {50: 50.0})
+    carried = first.carried()
+    write(first, {57: 99.0})
+    second = attempt(store, 1, resumed_from=50, carried=carried)
+    second.write(60)
+    third = attempt(store, 2, resumed_from=60, carried=second.carried())
+    write(third, {61: 3.0})
+    third.close()
+    assert summary(store) == (61, 3.0, 3.0, 99.0, 3)
+    for writer in (first, second):
+        bury(writer)

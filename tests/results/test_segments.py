@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from results.segments import FinalsName, SegmentName, checkpoint_parts, resolve
+from results.names import FinalsName, SegmentName, checkpoint_parts
+from results.segments import resolve
 
 _STEPS = st.integers(0, 60)
 
@@ -34,6 +35,8 @@ def test_names_as_documented():
     finals = FinalsName(trial_id="0f", attempt=0, resumed_from=None)
     assert str(finals) == "finals/0f/a0.rnew.parquet"
     assert FinalsName.parse(str(finals)) == finals
+    resumed = FinalsName(trial_id="0f", attempt=5, resumed_from=80, over=(0, 3))
+    assert str(resumed) == "finals/0f/a5.r80.0-3.parquet"
     assert checkpoint_parts("checkpoints/0f/a1-120/state.pt") == ("0f", 1, 120)
 
 
@@ -140,23 +143,35 @@ def test_the_rule_as_the_text_says_it(segments, step):
 
 
 @pytest.mark.parametrize(
-    ("others", "sure"),
+    ("over", "others", "sure"),
     [
-        ([(0, "new", 0, 60)], True),  # The one that it went on from.
-        ([(0, "new", 0, 57), (1, 50, 51, 60)], True),  # Each went on from the one before.
-        ([(0, "new", 0, 60), (1, 60, 61, 70)], True),  # One between them hides nothing.
-        ([], True),  # Their rows are lost, and nobody hides them.
-        ([(0, "new", 0, 99), (1, "new", 0, 3)], False),  # The second hides the first.
-        ([(0, "new", 0, 99), (1, "new", 0, 60)], False),  # Either may have saved it.
-        ([(0, "new", 0, 99), (1, 50, 51, 60)], False),  # So here, as far as names tell.
-        ([(0, "new", 0, 9), (1, "new", 0, 3), (2, 9, 10, 60)], False),  # Further back.
-        ([(0, "new", 0, 59)], False),  # Who saved it had come that far.
-        ([(0, "new", 0, 60), (4, 60, 61, 70)], False),  # A later one has rows.
+        ((0,), [(0, "new", 0, 60)], True),
+        ((0, 1), [(0, "new", 0, 99), (1, 50, 51, 60)], True),  # However far the first one came.
+        ((0,), [(0, "new", 0, 60), (1, 60, 61, 70)], True),  # One between them hides nothing.
+        ((0,), [], False),  # Of the first nothing can be read.
+        ((0,), [(0, "new", 0, 99), (1, "new", 0, 3)], False),  # The second hides the first.
+        ((0,), [(1, "new", 0, 60)], False),  # Here too.
+        ((0, 2), [(0, "new", 0, 9), (1, "new", 0, 3), (2, 9, 10, 60)], False),  # Further back.
+        ((0,), [(0, "new", 0, 60), (4, 60, 61, 70)], False),  # A later one has rows.
+        ((), [(0, "new", 0, 60)], False),  # An older version did not tell.
     ],
 )
-def test_finals_are_used_where_nothing_can_hide_what_they_rest_on(others, sure):
+def test_finals_are_used_where_nothing_hides_what_they_rest_on(over, others, sure):
     names = [_name(*other) for other in [*others, (3, 60, 61, 70)]]
-    finals = FinalsName(trial_id="t", attempt=3, resumed_from=60)
+    finals = FinalsName(trial_id="t", attempt=3, resumed_from=60, over=over)
+    assert FinalsName.parse(str(finals)) == finals
     assert resolve(names).sums_up(finals) == sure
     fresh = FinalsName(trial_id="t", attempt=3, resumed_from=None)
     assert resolve(names).sums_up(fresh) == all(attempt < 3 for attempt, *_ in others)
+
+
+def test_the_rows_before_an_attempt_are_those_that_each_took_over():
+    names = [
+        _name(0, "new", 0, 57),
+        _name(1, 50, 51, 60),
+        _name(2, 40, 41, 99),
+        _name(3, 60, 61, 70),
+    ]
+    finals = FinalsName(trial_id="t", attempt=3, resumed_from=60)
+    assert resolve(names).before(finals) == {2: 60, 0: 40}
+    assert resolve(names[:2]).before(finals) == {1: 60, 0: 50}

@@ -155,7 +155,7 @@ def test_a_resumed_attempt_carries_its_finals_on(store, clock):
     first.flush()
     with _writer(store, clock, attempt=1, resumed_from=4, carried=checkpoint) as second:
         second.write(6, {"loss": 4.0})
-    rows = _finals(store, "finals/t/a1.r4.parquet")
+    rows = _finals(store, "finals/t/a1.r4.0.parquet")
     loss = rows[None, "loss"]
     assert (loss["last"], loss["minimum"], loss["maximum"], loss["count"]) == (4.0, 4.0, 9.0, 3)
     assert rows[None, "once"]["attempt"] == 1
