@@ -73,7 +73,7 @@ def test_who_is_asked_to_leave_saves_itself_and_the_next_goes_on_from_there(
     running = Ledger(store, sweep="t").events()[2]
     assert (running.status, running.resumed_from, running.detail) == ("running", 3, None)
     assert rows(store.root) == undisturbed
-    assert files(store, "finals") == ["finals/t/a0.rnew.parquet", "finals/t/a1.r3.parquet"]
+    assert files(store, "finals") == ["finals/t/a0.rnew.parquet", "finals/t/a1.r3.0.parquet"]
 
 
 @pytest.mark.parametrize("looks", [1, 2, 6])
