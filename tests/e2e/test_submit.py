@@ -134,7 +134,7 @@ def test_the_cluster_is_seen_from_outside_and_from_inside(head: Head, laptop: Pa
     (told,) = cluster_verbs.ls()
     assert (told["name"], told["address"], told["token"]) == ("lab", head.address, "ok")
 
-    # Ray counts every few seconds: its first answer tells of a node without what it has.
+    # Ray counts what is taken every few seconds; a head that just started has not counted yet.
     soon(lambda: cluster_verbs.nodes("lab")[0].cpus_used == 0)
     (node,) = cluster_verbs.nodes("lab")
     assert (node.host, node.ip, node.head, node.alive) == (gethostname(), "127.0.0.1", True, True)
