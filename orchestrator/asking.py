@@ -99,6 +99,11 @@ class Asking:
         self._refused = False
 
     @property
+    def adaptive(self) -> bool:
+        """Whether it looks at the break so far, see `TrialRow.adaptive`."""
+        return self._sought.method.reads_cliff
+
+    @property
     def demands(self) -> list[Resources]:
         """What its trials may ask of a machine."""
         return self._sought.demands

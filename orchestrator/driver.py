@@ -173,8 +173,8 @@ class _Session:
         new = self.asking.more()
         if new:
             self.plan = self.plan.grown(new)
-            goal = self.sweep.metrics[0].goal
-            record_new(new, self.ledger, sweep=self.sweep.name, code=self.code, goal=goal)
+            sought = self.asking.adaptive
+            record_new(new, self.ledger, sweep=self.sweep, code=self.code, adaptive=sought)
         return new
 
     @property

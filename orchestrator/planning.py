@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from orchestrator.expand import Cell
 from orchestrator.provenance import Code, package_versions
+from orchestrator.spec import Sweep
 from results.ledger import Event, Ledger, TrialRow
 
 __all__ = ["Plan", "PlannedCell", "make_plan", "record_new", "record_plan", "work_left"]
@@ -79,7 +80,12 @@ def record_plan(plan: Plan, ledger: Ledger, *, code: Code, goal: str) -> int:
         row = _row(plan.sweep, planned.cell, code=code, goal=goal)
         before = known.get(planned.cell.trial_id)
         if before is not None:
-            row = replace(row, created_at=before.created_at, config=before.config)
+            row = replace(
+                row,
+                created_at=before.created_at,
+                config=before.config,
+                adaptive=before.adaptive,
+            )
             if planned.cell.trial_id not in unfinished:
                 row = replace(
                     row, commit=before.commit, dirty=before.dirty, versions=before.versions
@@ -90,9 +96,13 @@ def record_plan(plan: Plan, ledger: Ledger, *, code: Code, goal: str) -> int:
     return len(rows)
 
 
-def record_new(cells: Sequence[Cell], ledger: Ledger, *, sweep: str, code: Code, goal: str) -> None:
+def record_new(
+    cells: Sequence[Cell], ledger: Ledger, *, sweep: Sweep, code: Code, adaptive: bool
+) -> None:
     """Writes cells that the store does not know: what a search asks for while others run."""
-    ledger.add([_row(sweep, cell, code=code, goal=goal) for cell in cells])
+    goal = sweep.metrics[0].goal
+    rows = [_row(sweep.name, cell, code=code, goal=goal) for cell in cells]
+    ledger.add([replace(row, adaptive=adaptive) for row in rows])
 
 
 def _row(sweep: str, cell: Cell, *, code: Code, goal: str) -> TrialRow:

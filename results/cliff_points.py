@@ -17,7 +17,8 @@ __all__ = ["curve_and_floor"]
 
 _PLACED: Final = (
     "CREATE OR REPLACE TABLE kept.points AS SELECT 'curve' AS place, "
-    "false AS everything, unnest($id) AS id, unnest($x)::DOUBLE AS x, unnest($y)::DOUBLE AS y"
+    "false AS everything, unnest($id) AS id, unnest($x)::DOUBLE AS x, unnest($y)::DOUBLE AS y, "
+    "$adaptive AS adaptive"
 )
 
 
@@ -27,6 +28,7 @@ def curve_and_floor(
     *,
     delta: float,
     draws: int,
+    adaptive: bool,
 ) -> Curve:
     """The curve through some points, with those at chance level that no fit rests on.
 
@@ -35,6 +37,7 @@ def curve_and_floor(
         floor: those at chance level.
         delta: loss of score that still counts as none, at least 0.
         draws: simulated straight lines, and draws of the bootstrap.
+        adaptive: whether a search that looks at the interval chose the points.
     """
     rows: list[dict[str, Any]] = []
     if len(kept) >= 2:
@@ -44,7 +47,7 @@ def curve_and_floor(
             "y": [y for _, y in kept],
         }
         with open_stores([]) as reader:
-            reader.trusted(_PLACED, columns)
+            reader.trusted(_PLACED, {**columns, "adaptive": adaptive})
             rows = fitted(reader, delta=delta, draws=draws if len(kept) >= FEWEST else 1)
     curve = curve_of(rows[0] if rows else None, delta=delta)
     if curve.break_ is not None or curve.level is None:

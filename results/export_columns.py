@@ -68,6 +68,7 @@ _COLUMNS: Final[Mapping[str, Mapping[str, Column]]] = {
         "commit": Column("git commit of the code that planned it"),
         "dirty": Column("whether that code had uncommitted changes"),
         "versions": Column("package -> version", "JSON"),
+        "adaptive": Column("whether a search that looks at the break so far asked for it"),
         "step": Column("largest step with a value", "updates"),
         "score": Column("last value of `metric` relative to the baseline, see `score_rule`"),
     },

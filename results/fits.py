@@ -82,7 +82,8 @@ class Curve:
         highest: largest sparsity among them.
         break_: sparsity at which the score breaks off; None where it does not.
         interval: the breaks that the data do not tell apart at 95 %, whatever the shape of the
-            fall; None without a break.
+            fall; None without a break. Where a search chose cells by looking at the interval, the
+            level is 97 %, so that its looks are paid for.
         level: fitted score at the break, or at `lowest` without one.
         slope_before: change of score per unit of sparsity before the break.
         slope_after: the same behind it, from the break to `highest` on average.

@@ -28,7 +28,7 @@ TRIAL_COLUMNS: Final = (
     *("sweep", "trial_id", "grid", "status", "wanted", "seed", "config"),
     *("baseline_id", "score_rule", "metric", "goal", "started_at", "ended_at", "duration_s"),
     *("attempts", "failure_class", "detail", "created_at", "commit", "dirty", "versions"),
-    *("step", "score"),
+    *("adaptive", "step", "score"),
 )
 """Fixed columns of `trials`; a metric of such a name is only found in `metrics` and `finals`."""
 

@@ -59,6 +59,7 @@ TRIALS = pa.schema(
         pa.field("commit", pa.string()),
         pa.field("dirty", pa.bool_()),
         pa.field("versions", pa.string(), nullable=False),  # package -> version as JSON
+        pa.field("adaptive", pa.bool_()),  # null, of older versions, is false
     ]
 )
 

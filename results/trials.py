@@ -41,6 +41,7 @@ class TrialRow:
         commit: of the code that planned it, None outside a repository.
         dirty: whether that code had uncommitted changes.
         versions: package -> version.
+        adaptive: whether a search that looks at the break so far asked for it.
     """
 
     sweep: str
@@ -57,6 +58,7 @@ class TrialRow:
     commit: str | None = None
     dirty: bool | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
+    adaptive: bool = False
 
     @classmethod
     def from_table(cls, table: pa.Table) -> list[Self]:
@@ -71,6 +73,7 @@ class TrialRow:
             if text not in versions:
                 versions[text] = json.loads(text)
             row["versions"] = versions[text]
+            row["adaptive"] = bool(row["adaptive"])
             rows.append(cls(**row))
         return rows
 

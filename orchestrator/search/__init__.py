@@ -144,7 +144,8 @@ class Method(Kind, ABC):
         foreseen: whether all questions are known before the first answer, so that they are
             planned like the cells of a grid.
         free_seeds: whether it chooses seeds itself, so that a trial of any seed is in its space.
-        reads_cliff: whether it needs to know which trials no cliff can rest on.
+        reads_cliff: whether it looks at the break so far: it is told which trials no cliff can
+            rest on, and the interval over cells that it asked for allows for its looks.
         goals: how many metrics it takes, the fewest and the most.
     """
 

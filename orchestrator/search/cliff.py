@@ -149,7 +149,7 @@ class Cliff:
         self._settings = settings
         self._space = space
         self._curves = curves
-        self._widths: dict[tuple[Point, ...], float | None] = {}
+        self._widths: dict[tuple[tuple[Point, ...], bool], float | None] = {}
 
     def ask(self, history: Sequence[Answer]) -> Sequence[Question] | None:
         """The coarse set at once, then one cell at a time."""
@@ -198,15 +198,19 @@ class Cliff:
         )
 
     def _done(self, arm: Arm) -> bool:
-        """Whether the interval of the fit is narrow enough, and was without the last cells."""
+        """Whether the interval of the fit is narrow enough, and was without the last cells.
+
+        At the earlier look that is the usual interval; the one to be reported pays for both looks.
+        """
         if not likely(arm, width=2 * self._settings.target_width):
             return False  # A fit takes half a second; its interval is hardly ever the narrower.
         before = tuple(arm.points[: max(len(arm.points) - CONFIRMING, 0)])
-        return self._narrow(before) and self._narrow(tuple(arm.points))
+        return self._narrow(before, adaptive=False) and self._narrow(arm.points, adaptive=True)
 
-    def _narrow(self, known: tuple[Point, ...]) -> bool:
+    def _narrow(self, points: Sequence[Point], *, adaptive: bool) -> bool:
+        known = (tuple(points), adaptive)
         if known not in self._widths:
-            self._widths[known] = _width(known, delta=self._space.delta)
+            self._widths[known] = _width(points, delta=self._space.delta, adaptive=adaptive)
         width = self._widths[known]
         return width is not None and width <= self._settings.target_width + 1e-9
 
@@ -225,13 +229,14 @@ def _points(level: float, answer: Answer) -> Iterator[Point]:
             yield Point(level, sparsity, score, "out")
 
 
-def _width(points: Sequence[Point], *, delta: float) -> float | None:
+def _width(points: Sequence[Point], *, delta: float, adaptive: bool) -> float | None:
     """Width of the break's interval as the verb `cliff` gives it, None where it claims no break."""
     from results.cliff_points import curve_and_floor
 
     kept = [(point.sparsity, point.score) for point in points if point.standing == "kept"]
     floor = [(point.sparsity, point.score) for point in points if point.standing == "floor"]
-    interval = curve_and_floor(kept, floor, delta=delta, draws=DRAWS).interval
+    curve = curve_and_floor(kept, floor, delta=delta, draws=DRAWS, adaptive=adaptive)
+    interval = curve.interval
     return None if interval is None else interval[1] - interval[0]
 
 

@@ -31,7 +31,7 @@ completed AS (
     SELECT
         trials.sweep, trials.trial_id, trials.baseline_id,
         coalesce(trials.config::JSON->>'$.model.kind', '') AS architecture,
-        regexp_extract(trials.grid, '[^.]*$') AS mechanism,
+        regexp_extract(trials.grid, '[^.]*$') AS mechanism, trials.adaptive,
         sparsity.last AS x, trials.score AS y, trials.score_rule, trials.metric,
         trials.status = 'failed' AS diverged,
         if(baseline.status = 'completed', NULL, coalesce(baseline.status, 'not in the sweep'))
@@ -129,7 +129,7 @@ alone AS (
         )
 )
 SELECT
-    sweep, trial_id, architecture, mechanism, x, y, score_rule, metric, measured, chance,
+    sweep, trial_id, architecture, mechanism, x, y, score_rule, metric, measured, chance, adaptive,
     CASE
         WHEN diverged THEN 'diverged'
         WHEN NOT measured AND baseline_id IS NOT NULL AND baseline_status IS NOT NULL

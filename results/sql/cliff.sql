@@ -4,8 +4,8 @@
 -- often a straight line with normal noise looks as broken (`p`); and the largest sparsity whose
 -- loss of fitted score is within $delta.
 --
--- Reads kept.points (place, everything, id, x, y): a group is a place, with and without the cells
--- left out; see `points.sql`. One row a group answers.
+-- Reads kept.points (place, everything, id, x, y, adaptive): a group is a place, with and without the
+-- cells left out; see `points.sql`. One row a group answers.
 --
 -- Parameters: $step of the grid of breaks, $coarse step of the grid that the test and the bootstrap
 -- use, $near how far around the best break the bootstrap uses all of the grid, $draws simulations,
@@ -23,7 +23,7 @@ listed AS (
     SELECT
         row_number() OVER (ORDER BY place, everything) AS g, place, everything,
         count(*) AS n, count(DISTINCT x) AS sites, list_sort(list(DISTINCT x)) AS distinct_x,
-        list(x ORDER BY id) AS raw_x, list(y ORDER BY id) AS raw_y,
+        list(x ORDER BY id) AS raw_x, list(y ORDER BY id) AS raw_y, bool_or(adaptive) AS adaptive,
         -- Of the sorted lists: sums of floats depend on their order.
         list_avg(raw_x) AS mean_x, list_avg(raw_y) AS mean_y
     FROM kept.points GROUP BY place, everything
@@ -195,14 +195,23 @@ tested AS (
 -- Every break that some shape puts within reach of the best fit: an F test with (1, n - 4) degrees
 -- would not tell the two apart. The quantile is the 97.5 % point of Student's t (Abramowitz &
 -- Stegun 26.7.5), and the 99.5 % point where the break was claimed on weak evidence: of breaks that
--- are detected once in three times, those that are look clearer than they are.
+-- are detected once in three times, those that are look clearer than they are. Where cells were
+-- asked for by a search that looked at the interval (`adaptive`) it is the 98.5 % point: a search
+-- ends when its interval is narrow at two looks, and some are narrow by luck. That is about Pocock's
+-- level for two looks at 95 % (Biometrika 64, 1977); `tests/benchmarks/search_cliff.py` measures what
+-- it covers.
 inverted AS (
     SELECT g, min(falling.tau) - $step / 2 AS low, max(falling.tau) + $step / 2 AS high
     FROM falling
     JOIN (SELECT g, min(rss) AS rss FROM falling WHERE eligible GROUP BY g) AS least USING (g)
     JOIN (
         SELECT
-            g, n - 4 AS v, if(p > 0.005, 2.5758293035489, 1.959963984540054)::DOUBLE AS z,
+            g, n - 4 AS v,
+            CASE
+                WHEN p > 0.005 THEN 2.5758293035489
+                WHEN adaptive THEN 2.1700903775846
+                ELSE 1.959963984540054
+            END::DOUBLE AS z,
             z + (z ** 3 + z) / (4 * v) + (5 * z ** 5 + 16 * z ** 3 + 3 * z) / (96 * v ** 2)
             + (3 * z ** 7 + 19 * z ** 5 + 17 * z ** 3 - 15 * z) / (384 * v ** 3)
             + (79 * z ** 9 + 776 * z ** 7 + 1482 * z ** 5 - 1920 * z ** 3 - 945 * z)
@@ -277,13 +286,15 @@ redrawn AS (
         GROUP BY g, draw
     ) JOIN units USING (g, k)
 ),
--- Half a step more on both sides: breaks in between were not tried.
+-- At the same levels, with half a step more on both sides: breaks in between were not tried.
 bootstrapped AS (
     SELECT
-        g, quantile_disc(r.tau, 0.025) AS from_tau, quantile_disc(r.tau, 0.975) AS to_tau,
+        g, quantile_disc(r.tau, [0.015, 0.025, 0.975, 0.985]) AS ends,
+        ends[if(any_value(adaptive), 1, 2)] AS from_tau,
+        ends[if(any_value(adaptive), 4, 3)] AS to_tau,
         from_tau - if(abs(from_tau - any_value(best.tau)) <= $near, $step, $coarse) / 2 AS low,
         to_tau + if(abs(to_tau - any_value(best.tau)) <= $near, $step, $coarse) / 2 AS high
-    FROM redrawn AS r JOIN best USING (g)
+    FROM redrawn AS r JOIN best USING (g) JOIN (SELECT g, adaptive FROM lines) USING (g)
     GROUP BY g
 ),
 -- The loss of fitted score since the least sparse cell reaches $delta: draw NULL is the fit itself.
@@ -333,7 +344,7 @@ shapes AS (
     FROM (SELECT *, min(rss) OVER (PARTITION BY g) AS least_rss FROM shaped) GROUP BY g
 )
 SELECT
-    place AS "group", everything, lines.n AS n, sites,
+    place AS "group", everything, adaptive, lines.n AS n, sites,
     distinct_x[1] AS least_sparse, distinct_x[-1] AS most_sparse,
     best.tau AS tau, free_tau, best.shape AS shape, shapes, best.before AS before, best.change AS change,
     lines.mean_y - best.change * best.su / lines.n + best.before * best.t AS level,

@@ -9,8 +9,8 @@ grouped AS (
     UNION ALL SELECT architecture || '.' || mechanism, * FROM kept.cells WHERE architecture <> ''
 ),
 spoiled AS (SELECT DISTINCT place FROM grouped WHERE left_out IS NOT NULL AND measured)
-SELECT place, false AS everything, concat_ws('/', sweep, trial_id) AS id, x, y
+SELECT place, false AS everything, concat_ws('/', sweep, trial_id) AS id, x, y, adaptive
 FROM grouped WHERE left_out IS NULL
 UNION ALL
-SELECT place, true, concat_ws('/', sweep, trial_id), x, y
+SELECT place, true, concat_ws('/', sweep, trial_id), x, y, adaptive
 FROM grouped JOIN spoiled USING (place) WHERE measured;

@@ -5,7 +5,7 @@ CREATE TABLE kept.trial_rows (
     store INTEGER, file VARCHAR, place BIGINT,
     sweep VARCHAR, trial_id VARCHAR, grid VARCHAR, config VARCHAR, seed BIGINT,
     baseline_id VARCHAR, score_rule VARCHAR, metric VARCHAR, goal VARCHAR, wanted BOOLEAN,
-    created_at TIMESTAMPTZ, "commit" VARCHAR, dirty BOOLEAN, versions VARCHAR
+    created_at TIMESTAMPTZ, "commit" VARCHAR, dirty BOOLEAN, versions VARCHAR, adaptive BOOLEAN
 );
 CREATE TABLE kept.event_rows (
     folded BOOLEAN,

@@ -36,6 +36,7 @@ SELECT
     scored.sweep, scored.trial_id, grid, status, wanted, seed, {config} AS config,
     baseline_id, score_rule, metric, goal, started_at, ended_at, duration_s, attempts,
     failure_class, detail, created_at, "commit", dirty, versions::JSON AS versions,
+    coalesce(adaptive, false) AS adaptive,
     reached.step AS step, score,
     wide.* EXCLUDE (sweep, trial_id)
 FROM scored

@@ -16,11 +16,12 @@ HALF = 20
 
 @dataclass(frozen=True)
 class Seen:
-    """What a method says of a truth after so many trials."""
+    """What a method says of a truth after so many trials; `usual` pays for no looks."""
 
     trials: int
     break_: float | None
     interval: tuple[float, float] | None
+    usual: tuple[float, float] | None = None
 
     @property
     def width(self):
@@ -53,8 +54,12 @@ def searched(record):
 
 def end(looks, target):
     """What a search says when it ends by the rule of the method `cliff`, or at its last look."""
-    narrow = {done for done, seen in looks.items() if seen.width <= target + 1e-9}
-    ends = [done for done in sorted(narrow) if done - CONFIRMING in narrow]
+
+    def narrow(interval):
+        return interval is not None and interval[1] - interval[0] <= target + 1e-9
+
+    before = {done + CONFIRMING for done, seen in looks.items() if narrow(seen.usual)}
+    ends = [done for done, seen in looks.items() if done in before and narrow(seen.interval)]
     return looks[min(ends, default=max(looks))]
 
 

@@ -103,7 +103,7 @@ def simulated(numbers, *, seed, batch, shape, draws):
             "number": numbers[place],
             "tau": truth.tau,
             "grid": _plain(grid[place]),
-            "search": {done: _plain(curve) for done, curve in looks[place].items()},
+            "search": {done: (*_plain(own), usual) for done, (own, usual) in looks[place].items()},
             "designs": {count: width(curves[place]) for count, curves in designs.items()},
             "bisection": brackets[place],
         }

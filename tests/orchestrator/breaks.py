@@ -57,7 +57,7 @@ def measured(truth, levels, random):
     return x, truth.mean(x) + random.normal(0, truth.sigma, len(x))
 
 
-def judged(reader, sweeps, *, draws):
+def judged(reader, sweeps, *, draws, adaptive=False):
     """[(curve or None without draws, reasons by cell)] by the tool's own rules, fit and verdict."""
     found = []
     if not any(len(x) for x, _ in sweeps):
@@ -75,7 +75,9 @@ def judged(reader, sweeps, *, draws):
         if draws:
             reader.trusted(
                 "CREATE OR REPLACE TABLE kept.points AS SELECT architecture AS place, "
-                "false AS everything, trial_id AS id, x, y FROM kept.cells WHERE left_out IS NULL"
+                "false AS everything, trial_id AS id, x, y, $adaptive AS adaptive "
+                "FROM kept.cells WHERE left_out IS NULL",
+                {"adaptive": adaptive},
             )
             rows = {row["group"]: row for row in fitted(reader, delta=0.01, draws=draws)}
         for number, reason in enumerate(reasons):
@@ -94,7 +96,9 @@ def points_of(x, y, reasons):
 
 
 def search(reader, found_truths, random, *, batch, most, checks, draws, seed=0):
-    """For each truth: trials -> the curve after so many, `batch` asked for at once.
+    """For each truth: trials -> (curve, usual interval) after so many, `batch` asked for at once.
+
+    The curve's own interval pays for the looks at it, as that of a search does.
 
     Args:
         reader: an open one, over no store.
@@ -109,10 +113,11 @@ def search(reader, found_truths, random, *, batch, most, checks, draws, seed=0):
     sweeps = [(np.empty(0), np.empty(0)) for _ in found_truths]
     looks = [{} for _ in found_truths]
     for done in range(0, most + 1, batch):
-        told = judged(reader, sweeps, draws=draws if done in checks else 0)
+        told = judged(reader, sweeps, draws=draws if done in checks else 0, adaptive=True)
+        usual = judged(reader, sweeps, draws=draws) if done in checks else told
         for number, (curve, reasons) in enumerate(told):
             if done in checks:
-                looks[number][done] = curve
+                looks[number][done] = curve, usual[number][0].interval
             if done + batch > most:
                 continue
             x, y = sweeps[number]

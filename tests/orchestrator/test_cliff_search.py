@@ -56,17 +56,19 @@ def test_a_curve_that_is_done_gets_no_more():
     assert len(history) < 60
 
 
-def test_a_narrow_interval_is_confirmed_before_the_end():
+def test_a_narrow_interval_is_confirmed_before_the_end_and_pays_for_the_looks():
     """Looked at after every cell, an interval is also narrow by luck."""
     search = Config(trials=40, target_width=0.05).build(space(region({"share": SHARES})))
     history = answered(search, lambda v: (v["share"], 1.0, 0.008))
     points = [(answer.metrics["sparsity"], answer.score) for answer in history]
-    narrow = set()
+    usual, paid = set(), set()
     for count in range(8, len(points) + 1):
-        interval = curve_and_floor(points[:count], [], delta=0.01, draws=DRAWS).interval
-        if interval is not None and interval[1] - interval[0] <= 0.05:
-            narrow.add(count)
-    assert len(points) == min(count for count in narrow if count - CONFIRMING in narrow)
+        for adaptive, narrow in ((False, usual), (True, paid)):
+            curve = curve_and_floor(points[:count], [], delta=0.01, draws=DRAWS, adaptive=adaptive)
+            if curve.interval is not None and curve.interval[1] - curve.interval[0] <= 0.05:
+                narrow.add(count)
+    assert paid < usual
+    assert len(points) == min(count for count in paid if count - CONFIRMING in usual)
 
 
 def test_measured_sparsity_counts():

@@ -31,6 +31,7 @@ def test_it_ends_when_the_interval_is_narrow_enough(workplace):
     low, high = fit.curve.interval
     assert low <= 0.7 <= high
     assert high - low <= 0.07  # The verb draws more, so that its interval is not quite the same.
+    assert "a search that looked at the interval" in fit.curve.reason
     assert sum(0.6 <= share <= 0.8 for share in workplace.configured("share")) >= 3
 
 

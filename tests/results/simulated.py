@@ -93,7 +93,8 @@ def fit_all(reader, simulations, *, draws, delta=0.01):
         cells(reader)
         reader.trusted(
             "CREATE OR REPLACE TABLE kept.points AS SELECT architecture AS place, "
-            "false AS everything, trial_id AS id, x, y FROM kept.cells WHERE left_out IS NULL"
+            "false AS everything, trial_id AS id, x, y, adaptive "
+            "FROM kept.cells WHERE left_out IS NULL"
         )
         rows = {row["group"]: row for row in fitted(reader, delta=delta, draws=draws)}
         for i in range(len(some)):
@@ -119,7 +120,7 @@ def place(reader, simulations):
         "CREATE OR REPLACE TABLE trials AS SELECT 's' AS sweep, id AS trial_id, "
         "'base' AS baseline_id, {'model': {'kind': kind}} AS config, kind || '.m' AS grid, "
         "y AS score, 'accuracy_ratio' AS score_rule, 'acc' AS metric, 'completed' AS status, "
-        "NULL::VARCHAR AS failure_class, true AS wanted FROM simulated; "
+        "NULL::VARCHAR AS failure_class, true AS wanted, false AS adaptive FROM simulated; "
         "INSERT INTO trials BY NAME SELECT 's' AS sweep, 'base' AS trial_id, "
         "'base.m' AS grid, 'completed' AS status, false AS wanted; "
         "DELETE FROM kept.finals; INSERT INTO kept.finals BY NAME "

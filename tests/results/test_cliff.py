@@ -216,3 +216,23 @@ def test_all_scores_nan_one_cell_and_a_metric_that_only_some_have(store):
     assert fits["mlp"].left_out == (("other", "no score"),)
     assert fits["mlp"].reason == "too few cells: 1, a break needs 8"
     json.dumps(to_json(list(fits.values())), allow_nan=False)
+
+
+def test_an_interval_that_a_search_looked_at_pays_for_the_looks(store):
+    """One cell that it asked for is enough; break and loss stay what they are."""
+    x = np.linspace(0, 0.95, 24)
+    rows = [
+        (f"t{i:02d}", grid, *xy)
+        for grid in ("resnet.topk", "vit.topk")
+        for i, xy in enumerate(zip(x, broken(x, 0.6, sigma=0.02), strict=True))
+    ]
+    rows = [(f"{grid[0]}{trial_id}", grid, *rest) for trial_id, grid, *rest in rows]
+    _sweep(store, rows)
+    plan(store, [{**_trials(rows)[5], "adaptive": True}])
+    fits = _fits(store, draws=1000)
+    searched, chosen = fits["resnet"], fits["vit"]
+    assert (searched.break_, searched.loss_at) == (chosen.break_, chosen.loss_at)
+    assert searched.interval[0] < chosen.interval[0]
+    assert searched.interval[1] > chosen.interval[1]
+    assert "a search that looked at the interval chose levels" in searched.reason
+    assert "search" not in chosen.reason

@@ -2,8 +2,10 @@
 
 import math
 
+import pyarrow.parquet as pq
 import pytest
 
+from results.ledger import Ledger
 from results.query import open_stores
 from tests.results.sweeps import begin, end, finish, plan, write
 
@@ -85,3 +87,16 @@ def test_config_reads_as_a_struct_whatever_is_in_it(store):
     plan(store, [{"trial_id": "c", "config": configs["c"]}])
     rows = ask(store, "SELECT config->>'$.activation.kind' AS k FROM trials ORDER BY trial_id")
     assert [row["k"] for row in rows] == ["topk", "relu", None, None]
+
+
+def test_trials_of_versions_that_did_not_tell_who_asked_for_them(store):
+    """Then no search did that looked at the break."""
+    plan(store, [{"trial_id": "a"}, {"trial_id": "b", "adaptive": True}])
+    path = store.path(store.list("trials/")[0])
+    table = pq.read_table(path)
+    older = table.drop_columns("adaptive").replace_schema_metadata(table.schema.metadata)
+    pq.write_table(older, path)
+    assert not any(row.adaptive for row in Ledger(store, sweep="s").trials().values())
+    plan(store, [{"trial_id": "c", "adaptive": True}])
+    rows = ask(store, "SELECT adaptive FROM trials")
+    assert [row["adaptive"] for row in rows] == [False, False, True]
