@@ -134,7 +134,10 @@ def _broken(row: Mapping[str, Any]) -> Curve:
         slope_before=row["before"],
         slope_after=row["before"] + row["change"] * span ** (row["shape"] - 1),
         reason=f"a straight line does worse ({_statistics(row)}); {_shape(row)}"
-        + ("; a search that looked at the interval chose levels, it allows for that" * looked),
+        + (
+            "; levels were chosen by a search that looked at the interval, which allows for it"
+            * looked
+        ),
         shape=row["shape"],
     )
 

@@ -234,5 +234,5 @@ def test_an_interval_that_a_search_looked_at_pays_for_the_looks(store):
     assert (searched.break_, searched.loss_at) == (chosen.break_, chosen.loss_at)
     assert searched.interval[0] < chosen.interval[0]
     assert searched.interval[1] > chosen.interval[1]
-    assert "a search that looked at the interval chose levels" in searched.reason
+    assert "chosen by a search that looked at the interval" in searched.reason
     assert "search" not in chosen.reason
