@@ -173,8 +173,8 @@ class _Session:
         new = self.asking.more()
         if new:
             self.plan = self.plan.grown(new)
-            sought = self.asking.adaptive
-            record_new(new, self.ledger, sweep=self.sweep, code=self.code, adaptive=sought)
+            adaptive = self.asking.adaptive
+            record_new(new, self.ledger, sweep=self.sweep, code=self.code, adaptive=adaptive)
         return new
 
     @property

@@ -123,7 +123,8 @@ def dropped(curve: Curve, kept: Sequence[Cell], floor: Sequence[Cell]) -> Curve:
 
 
 def _broken(row: Mapping[str, Any]) -> Curve:
-    span, looked = row["most_sparse"] - row["tau"], bool(row["adaptive"])
+    span = row["most_sparse"] - row["tau"]
+    looked = "; levels were chosen by a search that looked at the interval, which allows for it"
     return Curve(
         n=row["n"],
         lowest=row["least_sparse"],
@@ -134,10 +135,7 @@ def _broken(row: Mapping[str, Any]) -> Curve:
         slope_before=row["before"],
         slope_after=row["before"] + row["change"] * span ** (row["shape"] - 1),
         reason=f"a straight line does worse ({_statistics(row)}); {_shape(row)}"
-        + (
-            "; levels were chosen by a search that looked at the interval, which allows for it"
-            * looked
-        ),
+        + (looked if row["adaptive"] else ""),
         shape=row["shape"],
     )
 
