@@ -26,14 +26,14 @@ To bracket the rank by a sample of each row and to sort only what lies between c
 """
 
 import math
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["Quantile", "add_gradient_", "find_quantile", "largest"]
+__all__ = ["Quantile", "add_gradient_", "find_quantile", "largest", "suits_numpy"]
 
 Floats = NDArray[np.floating]
 
@@ -57,8 +57,8 @@ def largest(values: Tensor, *, count: int, start: int, only_positive: bool = Fal
     size = math.prod(values.shape[start:])
     if count in (0, size):
         return torch.full_like(values, float(count > 0))
-    if _suits_numpy(values):
-        return _largest_by_numpy(values, count, start, only_positive=only_positive)
+    if suits_numpy(values) and len(values):
+        return _largest_by_numpy(values, size, count, start, only_positive=only_positive)
     rows = values.reshape(-1, size)
     bound = torch.topk(rows, count, dim=-1).values[:, -1:]
     above, equal = rows > bound, rows == bound
@@ -67,21 +67,23 @@ def largest(values: Tensor, *, count: int, start: int, only_positive: bool = Fal
     return taken.to(values.dtype).view(values.shape)
 
 
-def _largest_by_numpy(values: Tensor, count: int, start: int, *, only_positive: bool) -> Tensor:
+def _largest_by_numpy(
+    values: Tensor, size: int, count: int, start: int, *, only_positive: bool
+) -> Tensor:
     """Compares each row with the smallest entry to be taken, then drops what ties let in."""
     # In channels-last memory a row is a permuted block, which has the same smallest entry.
     permuted = start == 1 and _is_channels_last(values)
     packed = values.permute(0, 2, 3, 1) if permuted else values.contiguous()
-    rows = packed.view(-1, math.prod(values.shape[start:]))
+    rows = packed.view(-1, size)
     taken = torch.empty_like(rows)
-    bound = _at_rank(rows, rows.shape[1] - count, scratch=taken)
+    bound = _at_rank(rows, size - count, scratch=taken)
     torch.ge(rows, bound, out=taken)
-    excess = taken.sum(dim=-1).numpy() - count
-    tied = np.flatnonzero(excess > 0)
+    counts = taken.sum(dim=-1).numpy()
+    tied = np.flatnonzero(counts > count)
     if only_positive:
         tied = tied[bound.numpy()[tied, 0] > 0]
     if tied.size:
-        _drop(taken, rows, bound, excess, tied, channels=values.shape[1] * permuted)
+        _drop(taken, rows, bound, counts - count, tied, channels=values.shape[1] * permuted)
     mask = taken.view(packed.shape)
     return mask.permute(0, 3, 1, 2) if permuted else mask.view(values.shape)
 
@@ -102,11 +104,10 @@ def _drop(
         taken[of] -= _last_of_equals(rows[of], bound[of], more, channels=channels)
         return
     into, array, bounds = taken.numpy(), rows.numpy(), bound.numpy()
-    positions = array.shape[1] // max(channels, 1)
     for row in tied:
         equal = np.flatnonzero(array[row] == bounds[row])
         if channels:  # By their place in a row that counts channel by channel.
-            equal = equal[np.argsort(equal % channels * positions + equal // channels)]
+            equal = equal[np.argsort(equal % channels, kind="stable")]
         into[row, equal[-int(excess[row]) :]] = 0
 
 
@@ -175,7 +176,7 @@ def find_quantile(values: Tensor, q: float, *, start: int) -> Quantile:
     low = math.floor(q * (size - 1))
     weight = q * (size - 1) - low
     high = low + (weight > 0)
-    if _suits_numpy(rows):
+    if suits_numpy(rows):
         array = rows.numpy()
         # Copied, since a comparison with entries that lie apart takes half as long again.
         columns = np.sort(array, axis=-1)[:, low : high + 1].T.copy()
@@ -190,21 +191,24 @@ def find_quantile(values: Tensor, q: float, *, start: int) -> Quantile:
     return Quantile(value, first[0].view(*shape, 1), first[-1].view(*shape, 1), weight)
 
 
-def add_gradient_(into: Tensor, grad: Tensor, found: Quantile) -> None:
+def add_gradient_(into: Tensor, grad: Tensor, found: Quantile, *, dim: Literal[0, -1] = -1) -> None:
     """Adds the gradient of a quantile's value, (...), to that of its values, in place.
 
     Args:
-        into: (..., n_start, ..., n_last) or (..., entries), any layout that can be so viewed.
+        into: (..., n_start, ..., n_last) or (..., entries), any layout that can be so viewed; with
+            `dim` 0 (entries, ...), any layout.
         grad: (...), of `found.value`.
-        found: What `find_quantile` returned for those values.
+        found: What `find_quantile` returned for those values, or for those with their entries last.
+        dim: Where the entries are. A view with them last would do in their place, but torch.compile
+            gives what is changed through such a view its strides.
     """
-    rows = into.view(*grad.shape, -1)
-    grad = grad.unsqueeze(-1)
-    rows.scatter_add_(-1, found.lower, grad * (1 - found.weight))
-    rows.scatter_add_(-1, found.upper, grad * found.weight)
+    rows, grad = into if dim == 0 else into.view(*grad.shape, -1), grad.unsqueeze(dim)
+    rows.scatter_add_(dim, found.lower.movedim(-1, dim), grad * (1 - found.weight))
+    rows.scatter_add_(dim, found.upper.movedim(-1, dim), grad * found.weight)
 
 
-def _suits_numpy(values: Tensor) -> bool:
+def suits_numpy(values: Tensor) -> bool:
+    """Whether numpy can compute with them where they lie: on a CPU, in float32 or float64."""
     return values.device.type == "cpu" and values.dtype in (torch.float32, torch.float64)
 
 
@@ -217,25 +221,26 @@ def _at_rank(rows: Tensor, rank: int, *, scratch: Tensor) -> Tensor:
 
     A partition whose rank falls among equals takes ten times as long, a sort no longer than ever.
     So a row with many equals of its smallest, as after a rectifier, is sorted; not even that where
-    the rank falls among them, which their number says.
+    the rank falls among them, which their number says. A few entries of the first row tell.
 
     Args:
-        rows: (rows, entries).
+        rows: (rows, entries), at least one row.
         rank: From 0 to entries − 1.
         scratch: As `rows`, to work in: what is needed anyway takes no further room in the cache.
     """
-    array = rows.numpy()
-    some = array[0] if len(rows) else array
-    least = np.count_nonzero(some == some.min(initial=np.inf))
-    crowded = rows.shape[1] > _SORT_UP_TO and 8 * least > some.size
-    if crowded and least > rank:
-        return _at_rank_of_crowded(rows, rank, scratch=scratch)
+    size = rows.shape[1]
+    few = rows.numpy()[0, :: max(1, size // 16)].tolist()
+    crowded = size > _SORT_UP_TO and few.count(min(few)) > len(few) // 8
+    if crowded:
+        some = rows.numpy()[0]
+        if np.count_nonzero(some == some.min()) > rank:
+            return _at_rank_of_crowded(rows, rank, scratch=scratch)
     array = scratch.copy_(rows).numpy()
-    if crowded or rows.shape[1] <= _SORT_UP_TO:
+    if crowded or size <= _SORT_UP_TO:
         array.sort(axis=-1)
     else:
         array.partition(rank, axis=-1)
-    return scratch[:, rank : rank + 1].clone()
+    return torch.from_numpy(array[:, rank : rank + 1].copy())
 
 
 def _at_rank_of_crowded(rows: Tensor, rank: int, *, scratch: Tensor) -> Tensor:

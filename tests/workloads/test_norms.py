@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from tests.workloads.parts import norm
 from workloads.kinds import one_of
+from workloads.norms import _quantile_layer_small
 
 Array = NDArray[np.float64]
 QUANTILES = [0.0, 0.1, 0.5, 0.9, 1.0]
@@ -37,6 +38,12 @@ def stirred(module: nn.Module) -> tuple[nn.Module, Array, Array]:
 
 def close(actual: Tensor, expected: Array) -> None:
     np.testing.assert_allclose(actual.detach().numpy(), expected, rtol=1e-10, atol=1e-12)
+
+
+@pytest.fixture(params=[2**15, 0], ids=["small", "large"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Up to how many entries a layer norm around a quantile is numpy's."""
+    monkeypatch.setattr(_quantile_layer_small, "_SMALL", request.param)
 
 
 def column(values: Array) -> Array:
@@ -110,6 +117,7 @@ def test_batch_norms_around_a_quantile(kind: str, q: float) -> None:
     close(module.eval()(image(9)), expected * column(gain) + column(bias))
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("q", QUANTILES)
 def test_layer_norm_around_a_quantile(q: float) -> None:
     module, gain, bias = stirred(built("quantile_layernorm", features=7, length=5, quantile=q))
@@ -143,15 +151,17 @@ def test_written_gradient_of_batch_norms_is_torchs(kind: str, q: float) -> None:
     torch.testing.assert_close(grad, expected)
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("q", QUANTILES)
-def test_written_gradient_of_layer_norm_is_torchs(q: float) -> None:
+def test_written_gradients_of_layer_norm_are_torchs(q: float) -> None:
     x, weight = tokens().requires_grad_(), tokens(1)
+    module, _, _ = stirred(built("quantile_layernorm", features=7, length=5, quantile=q))
+    wanted = x, module.weight, module.bias
     apart = x - torch.quantile(x, q, dim=-1).mean(dim=0).unsqueeze(-1)
     chain = apart / (apart.square().mean(dim=-1, keepdim=True) + 1e-5).sqrt()
-    (expected,) = torch.autograd.grad(chain, x, weight)
-    module = built("quantile_layernorm", features=7, length=5, quantile=q)
-    (grad,) = torch.autograd.grad(module(x), x, weight)
-    torch.testing.assert_close(grad, expected)
+    expected = torch.autograd.grad(chain * module.weight + module.bias, wanted, weight)
+    for grad, right in zip(torch.autograd.grad(module(x), wanted, weight), expected, strict=True):
+        torch.testing.assert_close(grad, right)
 
 
 def test_before_an_activation_about_the_quantile_is_below_zero() -> None:
@@ -183,6 +193,7 @@ class TestFrozen:
         running = 0.9 * running + 0.1 * var
         close(module.eval()(image(5)), (a - column(centre)) / np.sqrt(column(running) + 1e-5))
 
+    @pytest.mark.usefixtures("way")
     def test_layer_norm_then_uses_its_estimate(self) -> None:
         module = built(
             "quantile_layernorm_frozen", features=7, length=5, quantile=0.7, freeze_after=1
@@ -192,6 +203,7 @@ class TestFrozen:
         module(tokens(6))
         assert torch.equal(module.eval()(tokens(5)), trained)
 
+    @pytest.mark.usefixtures("way")
     @pytest.mark.parametrize(
         ("kind", "x"),
         [("quantile_batchnorm_frozen", image()), ("quantile_layernorm_frozen", tokens())],

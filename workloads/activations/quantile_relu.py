@@ -15,11 +15,10 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.autograd import Function
-from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from workloads.activations import Activation
-from workloads.autograd import Context, in_float32
+from workloads.autograd import Context, in_float32, refuse_second_derivative
 from workloads.order_statistics import Quantile, add_gradient_, find_quantile
 
 __all__ = ["Config"]
@@ -104,10 +103,10 @@ class _BatchQuantileReLU(Function):
         return y, found.value
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: _QuantileContext, grad: Tensor, _: Tensor) -> tuple[Tensor, None]:
+        refuse_second_derivative("quantile_relu")
         y, value, lower, upper = ctx.saved_tensors
         dx = grad * (y > 0)
         found = Quantile(value, lower, upper, ctx.weight)
-        add_gradient_(dx.movedim(0, -1), -dx.sum(dim=0), found)
+        add_gradient_(dx, -dx.sum(dim=0), found, dim=0)
         return dx, None

@@ -14,10 +14,9 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.autograd import Function
-from torch.autograd.function import once_differentiable
 
 from workloads.activations import Activation
-from workloads.autograd import Context
+from workloads.autograd import Context, refuse_second_derivative
 
 __all__ = ["Config"]
 
@@ -69,8 +68,8 @@ class _Surrogate(Function):
         return x.relu()
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: _ShiftContext, grad: Tensor) -> tuple[Tensor, None]:
+        refuse_second_derivative("sugar_bsilu")
         (x,) = ctx.saved_tensors
         s = torch.sigmoid(x)
         # σ + (x + a)·σ·(1 − σ) = σ·(1 + (x + a)·(1 − σ))

@@ -30,13 +30,28 @@ class Magnitudes:
         """Counts (...) floating-point values, on their own device."""
         # Without the sign's bit; whatever the strides of the values, the result is dense.
         codes = values.detach().to(torch.bfloat16).view(torch.int16).bitwise_and(0x7FFF)
-        found = torch.bincount(codes.as_strided((codes.numel(),), (1,)), minlength=_CODES)
+        found = _counted(codes.as_strided((codes.numel(),), (1,)))
         self._counts = found if self._counts is None else self._counts.add_(found)
 
     def read(self) -> "Spread":
         """Returns what has been counted so far; waits for the device."""
         counts = torch.zeros(_CODES) if self._counts is None else self._counts
         return Spread(counts.cpu().numpy().astype(np.float64))
+
+
+def _counted(codes: Tensor) -> Tensor:
+    """Returns how many there are of each code, (2^15,), from (n,).
+
+    To count one code again and again is slow, since each time waits for the one before: where most
+    are zeros, a CPU leaves them out: 0.10 instead of 0.32 ms for 200 000, nine tenths of them 0.
+    """
+    array = codes.numpy() if codes.device.type == "cpu" else None
+    if array is None or 2 * np.count_nonzero(array) >= array.size:
+        return torch.bincount(codes, minlength=_CODES)
+    others = np.compress(array != 0, array)
+    found = torch.bincount(torch.from_numpy(others), minlength=_CODES)
+    found[0] = array.size - others.size
+    return found
 
 
 class Spread:

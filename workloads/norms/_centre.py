@@ -34,7 +34,7 @@ class RunningCentre(nn.Module):
 
         Args:
             size: Number of centres.
-            freeze_after: Updates until it stands still; None: never.
+            freeze_after: Updates until it stands still; None: never, and none is counted.
             momentum: Weight of the newest batch.
         """
         super().__init__()
@@ -51,7 +51,8 @@ class RunningCentre(nn.Module):
     def update(self, batch_centre: Tensor) -> None:
         """Moves the estimate towards (size,), without gradient, once a training step."""
         self.value.lerp_(batch_centre, self.momentum)
-        self.updates += 1
+        if self.freeze_after is not None:  # A module takes long to set a number.
+            self.updates += 1
 
     def get_extra_state(self) -> Tensor:
         """Returns the number of updates, which is saved with the estimate."""

@@ -11,10 +11,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 from torch.autograd import Function
-from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from workloads.autograd import in_float32
+from workloads.autograd import in_float32, refuse_second_derivative
 from workloads.norms._centre import CentreContext, RunningCentre, add_centre_gradient_, find_centre
 
 __all__ = ["QuantileBatchNorm"]
@@ -107,8 +106,8 @@ class _CentredBatchNorm(Function):
         return y, centre, variance
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: CentreContext, grad: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
+        refuse_second_derivative("quantile_batchnorm")
         x, gain, centre, mean, variance, *found = ctx.saved_tensors
         # With centre and variance given, torch's gradient is γ·r·∂y, r = 1/√(v + eps); that of γ
         # is Σ ∂y·(x − c)·r, which holds all that v's own gradient −½·γ·r²·∂γ needs.

@@ -10,10 +10,10 @@ batch, T tokens.
 import torch
 from torch import Tensor, nn
 from torch.autograd import Function
-from torch.autograd.function import once_differentiable
 
-from workloads.autograd import in_float32, without_autocast
+from workloads.autograd import in_float32, refuse_second_derivative, without_autocast
 from workloads.norms._centre import CentreContext, RunningCentre, add_centre_gradient_, find_centre
+from workloads.norms._quantile_layer_small import SmallLayerNorm, is_small
 
 __all__ = ["QuantileLayerNorm"]
 
@@ -40,6 +40,7 @@ class QuantileLayerNorm(nn.Module):
             eps: Added to v.
         """
         super().__init__()
+        self.length = length
         self.q = q
         self.eps = eps
         self.centre = RunningCentre(length, freeze_after=freeze_after)
@@ -52,12 +53,17 @@ class QuantileLayerNorm(nn.Module):
         Raises:
             ValueError: The number of tokens is not the length it was built for.
         """
-        if x.dim() != 3 or x.shape[1] != len(self.centre.value):
+        if x.dim() != 3 or x.shape[1] != self.length:
             raise ValueError(
-                f"quantile_layernorm: needs (batch, {len(self.centre.value)} tokens, channels),"
+                f"quantile_layernorm: needs (batch, {self.length} tokens, channels),"
                 f" got {tuple(x.shape)}. Its centres belong to positions: keep the length."
             )
         x = in_float32(x)
+        if is_small(x):
+            small: Tensor = SmallLayerNorm.apply(  # type: ignore[no-untyped-call]
+                x, self.weight, self.bias, self.centre, self.q, self.eps
+            )
+            return small
         stored = self.centre.stored()
         with without_autocast(x):
             y, centre = _CentredLayerNorm.apply(  # type: ignore[no-untyped-call]
@@ -90,8 +96,8 @@ class _CentredLayerNorm(Function):
         return torch.addcmul(bias, y.mul_(rate), gain), centre
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: CentreContext, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+        refuse_second_derivative("quantile_layernorm")
         x, gain, bias, centre, rate, *found = ctx.saved_tensors
         # Given the centre in place of the mean, torch's gradient r·(γ∂y − mean γ∂y − …) is ours
         # but for its second term, which the mean owes to x.

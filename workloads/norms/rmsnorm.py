@@ -11,10 +11,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 from torch.autograd import Function
-from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from workloads.autograd import Context, in_float32, without_autocast
+from workloads.autograd import Context, in_float32, refuse_second_derivative, without_autocast
 from workloads.norms import Layout, Norm
 
 __all__ = ["Config"]
@@ -56,8 +55,8 @@ class _RMSNorm(Function):
         return y
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Context, grad: Tensor) -> tuple[Tensor, Tensor, None]:
+        refuse_second_derivative("rmsnorm")
         x, gain, rate = ctx.saved_tensors
         # Given 0 in place of the mean, layer norm's gradient r·(γ∂y − mean γ∂y − …) is ours but
         # for its second term.
