@@ -18,8 +18,8 @@ mask, which spares the cache (0.30 instead of 0.40 ms at 64 × 3136), and `find_
 needs two neighbours, always sorts. The index of a neighbour is then the first equal entry (0.12 ms
 at 512 × 784; numpy.argsort takes 3.3). What is kept is a product with a mask of numbers: forward
 and backward of 64 × 6272 take 1.3 ms so, 1.9 to 2.1 with a mask of booleans, 3.9 with torch.where
-or masked_fill, 4.9 with a scatter of torch.topk. Elsewhere, and for types other than float32 and
-float64, torch does the work without waiting for the device.
+or masked_fill, 4.9 with a scatter of torch.topk. Elsewhere, in what torch compiles, and for types
+other than float32 and float64, torch does the work without waiting for the device.
 
 To bracket the rank by a sample of each row and to sort only what lies between costs more: 1.7 ms at
 64 × 3136, most of it to fetch those entries row by row.
@@ -208,8 +208,13 @@ def add_gradient_(into: Tensor, grad: Tensor, found: Quantile, *, dim: Literal[0
 
 
 def suits_numpy(values: Tensor) -> bool:
-    """Whether numpy can compute with them where they lie: on a CPU, in float32 or float64."""
-    return values.device.type == "cpu" and values.dtype in (torch.float32, torch.float64)
+    """Whether numpy can compute with them where they lie: on a CPU, in float32 or float64.
+
+    Not while torch.compile traces, which knows only some of numpy.
+    """
+    if values.device.type != "cpu" or values.dtype not in (torch.float32, torch.float64):
+        return False
+    return not torch.compiler.is_compiling()
 
 
 def _is_channels_last(values: Tensor) -> bool:

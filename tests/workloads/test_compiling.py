@@ -1,0 +1,68 @@
+"""Each mechanism in what torch compiles: the same training, whatever numpy does elsewhere."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from tests.workloads.trainings import IMAGES, TOKENS, straight
+
+pytestmark = [  # What torch does itself while it traces.
+    pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:.*torch.jit.*deprecated:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:Torchinductor does not support:UserWarning"),
+]
+
+QUANTILE_NORMS = ("quantile_batchnorm", "quantile_mean_batchnorm")
+VIT = {"task": IMAGES, "model": "vit"}
+RESNET = {"task": IMAGES, "model": "resnet"}
+MECHANISMS: dict[str, dict[str, Any]] = {
+    "topk, resnet": {**RESNET, "activation": {"kind": "topk", "share": 0.5}},
+    "topk of relu, vit": {**VIT, "activation": {"kind": "topk", "share": 0.9, "base": "relu"}},
+    "quantile_relu, vit": {**VIT, "activation": {"kind": "quantile_relu", "quantile": 0.5}},
+}
+MORE: dict[str, dict[str, Any]] = {
+    "topk by token": {
+        "task": TOKENS,
+        "model": "gpt_nano",
+        "activation": {"kind": "topk", "share": 0.5},
+    },
+    "quantile_layernorm": {**VIT, "norm": {"kind": "quantile_layernorm", "quantile": 0.5}},
+    "small quantile_layernorm": {
+        "task": IMAGES,
+        "model": "mlp",
+        "norm": {"kind": "quantile_layernorm", "quantile": 0.5},
+    },
+    "rmsnorm": {**VIT, "norm": "rmsnorm"},
+    **{kind: {**RESNET, "norm": {"kind": kind, "quantile": 0.5}} for kind in QUANTILE_NORMS},
+}
+
+
+def losses(values: dict[str, Any], compiler: str | None) -> list[float]:
+    torch.compiler.reset()
+    train = {"steps": 3, "batch_size": 8, "log_every": 1, "compiler": compiler}
+    rows = straight({**values, "train": train})
+    return [metrics["train_loss"] for _, metrics, *_ in rows if "train_loss" in metrics]
+
+
+def compare(values: dict[str, Any], compiler: str) -> None:
+    plain, compiled = losses(values, None), losses(values, compiler)
+    assert len(plain) == 3
+    assert compiled == pytest.approx(plain, rel=1e-3)
+
+
+@pytest.mark.parametrize("values", MECHANISMS.values(), ids=MECHANISMS)
+def test_a_traced_training_is_the_plain_one(values: dict[str, Any]) -> None:
+    compare(values, "aot_eager")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("values", MORE.values(), ids=MORE)
+def test_so_are_those_of_the_others(values: dict[str, Any]) -> None:
+    compare(values, "aot_eager")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("values", (MECHANISMS | MORE).values(), ids=MECHANISMS | MORE)
+def test_a_training_by_inductor_is_nearly_the_plain_one(values: dict[str, Any]) -> None:
+    compare(values, "inductor")
