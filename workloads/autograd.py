@@ -23,7 +23,8 @@ def in_float32(x: Tensor) -> Tensor:
 
 def without_autocast(x: Tensor) -> AbstractContextManager[Any]:
     """Returns a context in which nothing computed from x is made shorter."""
-    if not torch.is_autocast_enabled(x.device.type):
+    # A compiled backward runs under its forward's autocast, which is not on while it is traced.
+    if not torch.is_autocast_enabled(x.device.type) and not torch.compiler.is_compiling():
         return nullcontext()
     return torch.autocast(x.device.type, enabled=False)
 

@@ -80,6 +80,9 @@ def broken(root: Path, problem: str) -> Path:
         file.write_bytes(b"RIFF")
     elif problem == "cut off":
         file.write_bytes(file.read_bytes()[:-100])
+    elif problem == "cut off behind a longer head":
+        head, samples_of_it = file.read_bytes()[:36], file.read_bytes()[36:-100]
+        file.write_bytes(head + b"LIST" + (300).to_bytes(4, "little") + bytes(300) + samples_of_it)
     elif problem == "partner":
         file.rename(file.with_name("p9_002.wav"))
         file = root / FOLDERS["validation"][1] / "p9_001.wav"
@@ -98,6 +101,7 @@ def broken(root: Path, problem: str) -> Path:
         ("length", "is as long as its clean partner, got 7 samples and 3000."),
         ("torn", "needs a wave file of PCM, got EOFError"),
         ("cut off", "needs the 3000 samples that its head tells of, got 2950."),
+        ("cut off behind a longer head", "the 3000 samples that its head tells of, got 2950."),
         ("partner", "needs a partner for each file of clean_testset_wav, got no such file"),
         ("folder", "needs wave files, got none."),
     ],

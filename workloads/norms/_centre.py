@@ -21,8 +21,8 @@ __all__ = ["CentreContext", "RunningCentre", "add_centre_gradient_", "find_centr
 class RunningCentre(nn.Module):
     """A batch's centre in training, its running estimate in evaluation.
 
-    After `freeze_after` updates the estimate stands still and is the centre of training too,
-    without gradient.
+    After `freeze_after` updates, one a training pass, the estimate stands still and is the centre
+    of training too, without gradient.
     """
 
     value: Tensor

@@ -112,6 +112,7 @@ class _CentredLayerNorm(Function):
             bias,
             [True, True, True],
         )
-        dx.add_(rate * (grad @ gain).unsqueeze(-1) / x.shape[-1])
+        with without_autocast(grad):
+            dx.add_(rate * (grad @ gain).unsqueeze(-1) / x.shape[-1])
         add_centre_gradient_(ctx, dx, found, (0, 2))
         return dx, dgain, dbias, None, None, None

@@ -1,4 +1,4 @@
-"""Quantile batch norm whose centre stands still after `freeze_after` updates.
+"""Quantile batch norm whose centre stands still after `freeze_after` training passes.
 
 Must never know the model it stands in.
 
@@ -30,7 +30,7 @@ class Config(Norm):
         ge=0, le=1, description="q, share of positions below it", examples=[0.75]
     )
     freeze_after: int = Field(
-        default=50_000, ge=1, description="updates after which the centre stands still"
+        default=50_000, ge=1, description="training passes after which the centre stands still"
     )
 
     def build(self, features: int, *, length: int | None = None) -> nn.Module:

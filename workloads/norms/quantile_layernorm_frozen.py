@@ -29,7 +29,7 @@ class Config(Norm):
         ge=0, le=1, description="q, share of channels below it", examples=[0.75]
     )
     freeze_after: int = Field(
-        default=50_000, ge=1, description="updates after which the centre stands still"
+        default=50_000, ge=1, description="training passes after which the centre stands still"
     )
 
     def build(self, features: int, *, length: int | None = None) -> nn.Module:

@@ -70,5 +70,6 @@ class _RMSNorm(Function):
             None,
             [True, True, False],
         )
-        dx.add_(rate * (grad @ gain).unsqueeze(-1) / x.shape[-1])
+        with without_autocast(grad):
+            dx.add_(rate * (grad @ gain).unsqueeze(-1) / x.shape[-1])
         return dx, dgain, None

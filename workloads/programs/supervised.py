@@ -108,7 +108,9 @@ class Config(Program):
         train, samples = self.train, self.task.samples[0]
         batch = train.batch_size * train.accumulate
         if batch > samples:
-            message = f"at most the {samples} training samples, got {batch}. Take fewer."
+            times = f" × {train.accumulate} (accumulate)" if train.accumulate > 1 else ""
+            got = f"{train.batch_size}{times}"
+            message = f"at most the {samples} training samples, got {got}. Take fewer."
             raise refusal(("train", "batch_size"), message, batch)
         for name in ("mixup", "cutmix"):
             if getattr(train, name) and self.task.gives != "image":

@@ -25,7 +25,6 @@ _FOLDERS = {
     "train": ("clean_trainset_28spk_wav", "noisy_trainset_28spk_wav"),
     "validation": ("clean_testset_wav", "noisy_testset_wav"),
 }
-_SHORTEST_HEAD = 44  # bytes before the samples of a wave file of PCM
 _BELOW = ("", "VoiceBank+DEMAND", "voicebank_demand")
 _REMEDY = (
     "Get VoiceBank+DEMAND (doi 10.7488/ds/2117), resample its four folders to 16 kHz"
@@ -110,9 +109,10 @@ def _head(file: Path, *, rate: int) -> int:
         DataError: It is not mono 16 bit PCM of that rate, or empty, or cut off.
     """
     try:
-        with wave.open(str(file), "rb") as sound:
+        with file.open("rb") as raw, wave.open(raw) as sound:
+            held = (file.stat().st_size - raw.tell()) // 2  # Heads are of any length.
             form = (sound.getframerate(), sound.getnchannels(), 8 * sound.getsampwidth())
-            frames = sound.getnframes()
+            frames: int = sound.getnframes()
     except (OSError, EOFError, wave.Error) as broken:
         raise DataError(f"{file}: needs a wave file of PCM, got {broken!r}. {_REMEDY}") from broken
     if form != (rate, 1, 16):
@@ -122,7 +122,6 @@ def _head(file: Path, *, rate: int) -> int:
         )
     if not frames:
         raise DataError(f"{file}: needs samples, got an empty clip. {_REMEDY}")
-    held = (file.stat().st_size - _SHORTEST_HEAD) // 2
     if held < frames:
         raise DataError(
             f"{file}: needs the {frames} samples that its head tells of, got {held}. {_REMEDY}"

@@ -93,6 +93,8 @@ class Updates:
         self._loss, self._seed, self._device = loss, seed, torch.device(device).type
         self._joined = self._forward = (share or Share()).joined(model)
         if recipe.compiler is not None:
+            # Else it compiles anew for each value of a count of passes.
+            torch._dynamo.config.allow_unspec_int_on_nn_module = True
             compiled: Any = torch.compile(self._joined, backend=recipe.compiler)
             self._forward = compiled
 
