@@ -30,7 +30,9 @@ def without_autocast(x: Tensor) -> AbstractContextManager[Any]:
 
 
 def refuse_second_derivative(what: str) -> None:
-    """Called in a backward, does what torch's `once_differentiable` does, in a tenth of its time.
+    """Stands in a backward in place of torch's `once_differentiable`, in a tenth of its time.
+
+    It refuses a gradient with a graph at once, that one only what is differentiated through it.
 
     Args:
         what: Has the gradient.

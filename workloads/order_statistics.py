@@ -226,7 +226,7 @@ def _at_rank(rows: Tensor, rank: int, *, scratch: Tensor) -> Tensor:
 
     A partition whose rank falls among equals takes ten times as long, a sort no longer than ever.
     So a row with many equals of its smallest, as after a rectifier, is sorted; not even that where
-    the rank falls among them, which their number says. A few entries of the first row tell.
+    the rank falls among them, which their number says.
 
     Args:
         rows: (rows, entries), at least one row.
@@ -234,11 +234,12 @@ def _at_rank(rows: Tensor, rank: int, *, scratch: Tensor) -> Tensor:
         scratch: As `rows`, to work in: what is needed anyway takes no further room in the cache.
     """
     size = rows.shape[1]
-    few = rows.numpy()[0, :: max(1, size // 16)].tolist()
-    crowded = size > _SORT_UP_TO and few.count(min(few)) > len(few) // 8
-    if crowded:
+    crowded = False
+    if size > _SORT_UP_TO:
         some = rows.numpy()[0]
-        if np.count_nonzero(some == some.min()) > rank:
+        least = np.count_nonzero(some == np.minimum.reduce(some))
+        crowded = bool(8 * least > size)
+        if crowded and least > rank:
             return _at_rank_of_crowded(rows, rank, scratch=scratch)
     array = scratch.copy_(rows).numpy()
     if crowded or size <= _SORT_UP_TO:

@@ -1,12 +1,13 @@
 """Each mechanism in what torch compiles: the same training, whatever numpy does elsewhere."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
 from tests.workloads.parts import norm
-from tests.workloads.trainings import IMAGES, TOKENS, straight
+from tests.workloads.trainings import IMAGES, TOKENS, interrupted, straight
 
 pytestmark = [  # What torch does itself while it traces.
     pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning"),
@@ -70,6 +71,13 @@ def test_a_count_of_passes_does_not_compile_anew_each_time(values: dict[str, Any
     strict = torch._dynamo.config.patch(recompile_limit=4, fail_on_recompile_limit_hit=True)
     with strict:
         compare(values, "aot_eager", steps=10)
+
+
+def test_resuming_a_compiled_frozen_norm_changes_no_bit(tmp_path: Path) -> None:
+    torch.compiler.reset()
+    train = {"steps": 16, "batch_size": 8, "log_every": 1, "compiler": "aot_eager"}
+    values = {**MLP, "norm": FROZEN, "train": train}
+    assert interrupted(values, [12], tmp_path) == straight(values)
 
 
 @pytest.mark.parametrize("kind", ["quantile_layernorm", "rmsnorm"])
